@@ -1,0 +1,1 @@
+//! Boot: stages of modules, loaded from a file tree, run on the machine.

@@ -1,0 +1,10 @@
+//! `pxboot`: not written yet.
+
+use std::ffi::OsString;
+
+use super::Outcome;
+
+/// Runs the tool.
+pub(super) fn run(_args: Vec<OsString>) -> Outcome {
+    anyhow::bail!("pxboot is not there yet")
+}

@@ -1,0 +1,10 @@
+//! `pxi`: not written yet.
+
+use std::ffi::OsString;
+
+use super::Outcome;
+
+/// Runs the tool.
+pub(super) fn run(_args: Vec<OsString>) -> Outcome {
+    anyhow::bail!("pxi is not there yet")
+}

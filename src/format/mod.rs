@@ -1,0 +1,1 @@
+//! The layout in bytes: parsing and writing, no I/O.

@@ -1,0 +1,1 @@
+//! Serving a file tree through FUSE: the only folder that knows fuser.

@@ -1,0 +1,1 @@
+//! pxOS trees as the Python tools write them.

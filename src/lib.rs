@@ -1,0 +1,28 @@
+//! pxfs, a file system that lives in a picture.
+//!
+//! A picture's raster, read row by row, is a stream of bytes; on that stream
+//! lies a compressed, checksummed, content-addressed file system. The layers,
+//! each a folder, import only downwards (`tests/tidy.rs` keeps it so):
+//!
+//! ```text
+//! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
+//! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
+//! boot       stages -> machine
+//! fs         files, directories, attributes     pxi     the machine: isa, asm, cpu
+//! store      blocks, codecs, caches, B+trees    legacy  pxOS roots (registries and blobs)
+//! format     the layout in bytes, no I/O
+//! picture    a picture as a byte stream
+//! ```
+//!
+//! `docs/format.md` specifies the bytes, `docs/architecture.md` the code.
+
+pub mod boot;
+pub mod cli;
+pub mod format;
+pub mod fs;
+pub mod fuse;
+pub mod legacy;
+pub mod mkfs;
+pub mod picture;
+pub mod pxi;
+pub mod store;

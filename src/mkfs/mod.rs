@@ -1,0 +1,1 @@
+//! Making a picture from a source tree.

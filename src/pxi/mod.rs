@@ -1,0 +1,1 @@
+//! The PXI machine: pixels that run.

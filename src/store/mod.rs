@@ -1,0 +1,1 @@
+//! Blocks, codecs, caches and B+trees on a pixel stream.
