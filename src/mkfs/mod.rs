@@ -1,1 +1,255 @@
 //! Making a picture from a source tree.
+//!
+//! In: a directory, a tar stream or nothing. Out: a picture, whole or not at
+//! all, the same bytes for the same input and options however many threads
+//! work. Memory is bounded by the number of different files (some 60 bytes
+//! each) and a constant, not by their size.
+//!
+//! ```text
+//! walk / tar_source -> contents (digest, dedupe, pack) -> pool (encode) -> spool
+//!                  \-> records (inodes, names)          -> sorters      -> assemble
+//! ```
+
+mod assemble;
+mod contents;
+mod cover;
+mod error;
+mod exclude;
+mod pixels;
+mod pool;
+mod read;
+mod records;
+mod scratch;
+mod sorter;
+mod spool;
+mod tar_source;
+mod tar_stream;
+mod walk;
+mod xattr;
+
+pub use assemble::format_uuid;
+pub use error::{MkfsError, Result};
+pub use exclude::Excludes;
+pub use xattr::XattrChoice;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::format::InodeData;
+use crate::fs::ROOT_INO;
+use crate::picture::Channels;
+use crate::store::Encoding;
+use contents::{ContentWriter, Sizes};
+use pool::Pool;
+use records::{Meta, Records};
+
+/// What becomes of several names for one inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HardLinks {
+    /// They stay names of one inode.
+    #[default]
+    Keep,
+    /// Each becomes a file of its own (the content is stored once all the same).
+    Dissolve,
+}
+
+/// How a picture is made.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Label, at most 64 bytes.
+    pub label: String,
+    /// UUID; derived from the content if not given.
+    pub uuid: Option<[u8; 16]>,
+    /// Codec and level.
+    pub encoding: Encoding,
+    /// log2 of the size of blocks that small files are packed in: 15 to 24.
+    pub block_log: u8,
+    /// Worker threads.
+    pub threads: usize,
+    /// Bytes a pixel carries.
+    pub channels: Channels,
+    /// A picture to show on top.
+    pub cover: Option<PathBuf>,
+    /// Width in pixels; near-square if not given.
+    pub width: Option<u32>,
+    /// What is left out.
+    pub excludes: Excludes,
+    /// Everything belongs to root.
+    pub all_root: bool,
+    /// Which extended attributes are kept.
+    pub xattrs: XattrChoice,
+    /// Hard links.
+    pub hard_links: HardLinks,
+    /// Do not enter other file systems.
+    pub one_file_system: bool,
+    /// Time of creation; the newest modification time in the tree if not given.
+    pub created: Option<(i64, u32)>,
+    /// Device and inode of a file to leave out: the picture that is replaced.
+    pub skip_inode: Option<(u64, u64)>,
+}
+
+impl Options {
+    /// log2 of the size of the chunks that large files are cut into: an eighth
+    /// of a block, so that a random read decodes little.
+    pub fn chunk_log(&self) -> u8 {
+        self.block_log.saturating_sub(3).max(12)
+    }
+}
+
+/// Where the files come from.
+pub enum Source {
+    /// A directory.
+    Directory(PathBuf),
+    /// A tar stream.
+    Tar(Box<dyn Read>),
+    /// Nowhere: an empty root directory.
+    Empty,
+}
+
+/// Is told how far the work is.
+pub trait Progress {
+    /// A file is taken up.
+    fn file(&mut self, path: &Path);
+    /// That many bytes of files are done.
+    fn bytes(&mut self, bytes: u64);
+    /// Reading is over; the picture is being written.
+    fn writing(&mut self);
+}
+
+/// What was made.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Summary {
+    /// Regular files.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Symlinks, devices, fifos and sockets.
+    pub others: u64,
+    /// Names beyond the first of hard-linked files.
+    pub hard_links: u64,
+    /// Different contents, which is the number of sub-boot pixels.
+    pub pixels: u64,
+    /// Bytes in regular files.
+    pub bytes_in: u64,
+    /// Bytes of the picture file.
+    pub bytes_out: u64,
+    /// Bytes that were not stored again.
+    pub deduplicated_bytes: u64,
+    /// Files that were not stored again.
+    pub deduplicated_files: u64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// UUID.
+    pub uuid: String,
+    /// Digest that pins the whole tree (`-o digest=`).
+    pub digest: String,
+    /// Seconds of work.
+    pub seconds: f64,
+}
+
+/// Makes the picture `image` from `source`. It appears under its name only
+/// when it is complete and on the disk.
+///
+/// # Errors
+/// The first thing that went wrong, with the file it was.
+pub fn make(
+    image: &Path,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn Progress,
+) -> Result<Summary> {
+    let start = Instant::now();
+    let dir = match image.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let failed = |source| MkfsError::output(image.display().to_string(), source);
+    let target = Target::create(dir, image).map_err(failed)?;
+    let mut summary = Summary::default();
+    let file = fill(&target, dir, source, options, progress, &mut summary)?;
+    file.sync_all().map_err(failed)?;
+    summary.bytes_out = file.metadata().map_err(failed)?.len();
+    target.publish(image).map_err(failed)?;
+    summary.seconds = rounded(start.elapsed());
+    Ok(summary)
+}
+
+fn rounded(elapsed: Duration) -> f64 {
+    (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+fn fill(
+    target: &Target,
+    dir: &Path,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn Progress,
+    summary: &mut Summary,
+) -> Result<File> {
+    let pool = Pool::new(options.threads, options.encoding)
+        .map_err(|source| MkfsError::output("compressed blocks", source))?;
+    let sizes = Sizes { block_log: options.block_log, chunk_log: options.chunk_log() };
+    let mut contents = ContentWriter::new(&pool, options.threads, sizes, dir)?;
+    let mut records = Records::new(dir);
+    match source {
+        Source::Directory(path) => {
+            walk::walk(&path, options, &pool, &mut records, &mut contents, progress)?;
+        }
+        Source::Tar(input) => {
+            tar_source::read_tar(input, options, dir, &mut records, &mut contents, progress)?;
+        }
+        Source::Empty => {
+            let mtime = options.created.unwrap_or_default();
+            let meta = Meta { perm: 0o755, mtime, ..Meta::default() };
+            let data = InodeData::Directory { parent: ROOT_INO };
+            records.inode(ROOT_INO, &meta, 2, 0, data, &mut contents)?;
+        }
+    }
+    progress.writing();
+    contents.flush()?;
+    let (stats, content_stats) = (records.stats, contents.stats);
+    summary.files = stats.files;
+    summary.directories = stats.directories;
+    summary.others = stats.others;
+    summary.hard_links = stats.hard_links;
+    summary.bytes_in = stats.file_bytes;
+    summary.pixels = contents.pixels.len();
+    summary.deduplicated_bytes = content_stats.deduplicated;
+    summary.deduplicated_files = content_stats.duplicate_files;
+    let file = target.file.try_clone().map_err(|source| MkfsError::output("picture", source))?;
+    assemble::assemble(file, options, contents, records, summary)
+}
+
+/// The picture before it has its name; removed unless it is published.
+struct Target {
+    file: File,
+    path: PathBuf,
+}
+
+impl Target {
+    fn create(dir: &Path, image: &Path) -> std::io::Result<Self> {
+        let stem = image.file_name().unwrap_or(image.as_os_str()).to_string_lossy();
+        // The name must leave room for what is added to it.
+        let stem: String = stem.chars().take(40).collect();
+        let (file, path) = scratch::named_file(dir, &stem)?;
+        Ok(Self { file, path })
+    }
+
+    /// Gives the picture its name, in place of what may have had it.
+    fn publish(self, image: &Path) -> std::io::Result<()> {
+        std::fs::rename(&self.path, image)?;
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        File::open(dir)?.sync_all()
+    }
+}
+
+impl Drop for Target {
+    fn drop(&mut self) {
+        // After publishing there is nothing of this name any more.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}

@@ -1,0 +1,81 @@
+//! Reading one source file: its data segments, its bytes, its digest.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+
+use rustix::fs::SeekFrom;
+use rustix::io::Errno;
+
+use super::contents::{HoleHasher, SmallContent};
+use super::error::{MkfsError, Result};
+
+/// Reads until `buf` is full or the file ends; returns the bytes read.
+pub(super) fn read_full_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut done = 0;
+    while done < buf.len() {
+        match file.read_at(&mut buf[done..], offset + done as u64) {
+            Ok(0) => break,
+            Ok(len) => done += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(done)
+}
+
+/// The parts of a file that are not holes, as the file system reports them.
+///
+/// `allocated` is st_blocks in bytes: a file that has room for all its bytes
+/// has no holes, and most files are spared the two system calls.
+pub(super) fn data_segments(file: &File, size: u64, allocated: u64) -> io::Result<Vec<(u64, u64)>> {
+    if allocated >= size {
+        return Ok(vec![(0, size)]);
+    }
+    let mut segments = Vec::new();
+    let mut at = 0;
+    while at < size {
+        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+            Ok(start) => start,
+            Err(Errno::NXIO) => break,
+            // A file system that does not know holes has none.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(vec![(0, size)]),
+            Err(error) => return Err(error.into()),
+        };
+        if start >= size {
+            break;
+        }
+        let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(size);
+        segments.push((start, end - start));
+        at = end;
+    }
+    Ok(segments)
+}
+
+/// Reads a file that fits in memory.
+pub(super) fn read_small(
+    file: &File,
+    size: u64,
+    allocated: u64,
+    path: impl Fn() -> PathBuf,
+) -> Result<SmallContent> {
+    let failed = |source| MkfsError::source(path(), source);
+    let segments = data_segments(file, size, allocated).map_err(failed)?;
+    let total: u64 = segments.iter().map(|(_, len)| len).sum();
+    let mut bytes = vec![0; total as usize];
+    let mut hasher = HoleHasher::default();
+    let mut done = 0;
+    for &(start, len) in &segments {
+        let part = &mut bytes[done..done + len as usize];
+        let found = read_full_at(file, part, start).map_err(failed)?;
+        if found < part.len() {
+            let found = start + found as u64;
+            return Err(MkfsError::Shrank { path: path(), expected: size, found });
+        }
+        hasher.skip_to(start);
+        hasher.update(part);
+        done += len as usize;
+    }
+    Ok(SmallContent { size, segments, bytes, digest: hasher.finish(size) })
+}
