@@ -3,9 +3,13 @@
 //! Each tool is a module with `run(args)`; `args[0]` is the tool's name. Errors
 //! come back here, the only place that prints them and chooses the exit status.
 
+mod mkfs;
+mod mkfs_progress;
 mod mount;
+pub(crate) mod open;
 mod pxboot;
 mod pxi;
+mod size;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -21,13 +25,15 @@ struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
+    Tool { verb: "mkfs", run: mkfs::run },
     Tool { verb: "mount", run: mount::run },
     Tool { verb: "boot", run: pxboot::run },
     Tool { verb: "pxi", run: pxi::run },
 ];
 
 /// File names of links to the binary, and the verbs they stand for.
-const LINKS: &[(&str, &str)] = &[("mount.pxfs", "mount"), ("pxboot", "boot"), ("pxi", "pxi")];
+const LINKS: &[(&str, &str)] =
+    &[("mkfs.pxfs", "mkfs"), ("mount.pxfs", "mount"), ("pxboot", "boot"), ("pxi", "pxi")];
 
 /// Runs the tool that argv names and returns its exit status.
 pub fn main() -> ExitCode {

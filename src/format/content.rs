@@ -5,10 +5,9 @@
 //! 0   [4]   id: R G B A                   0   u64  length in bytes
 //! 4   [32]  SHA-256 of the content        8   u64  first block (zero extent: 0)
 //! 36  u64   size                          16  u32  offset in the first block
-//! 44  u64   bytes that are not holes      20  u8   log2 of the chunk size, 0: one block only
-//! 52  u8    extents: 0 none, 1 one,       21  u8   0 data, 1 zeros
-//!           2 in the extent tree          22  u64  logical offset
-//! 53  ...   kind 1: the extent
+//! 44  u8    extents: 0 none, 1 one,       20  u8   log2 of the chunk size, 0: one block only
+//!           2 in the extent tree          21  u8   0 data, 1 zeros
+//! 45  ...   kind 1: the extent            22  u64  logical offset
 //! ```
 
 use super::bytes::Fields;
@@ -125,8 +124,6 @@ pub struct ContentRecord {
     pub sha256: Digest,
     /// Size in bytes, above 0.
     pub size: u64,
-    /// Bytes that are not holes.
-    pub allocated: u64,
     /// The extents.
     pub extents: Extents,
 }
@@ -137,7 +134,7 @@ impl ContentRecord {
         const WHAT: &str = "content record";
         let mut fields = Fields::new(WHAT, bytes);
         let (id, sha256) = (fields.array()?, fields.array()?);
-        let (size, allocated) = (fields.u64()?, fields.u64()?);
+        let size = fields.u64()?;
         let extents = match fields.u8()? {
             0 => Extents::None,
             1 => Extents::One(Extent::parse(fields.take(Extent::LEN)?)?),
@@ -148,24 +145,20 @@ impl ContentRecord {
         if size == 0 || size > i64::MAX as u64 {
             return Err(FormatError::field(WHAT, "size", size));
         }
-        if allocated > size {
-            return Err(FormatError::field(WHAT, "allocated bytes", allocated));
-        }
         if let Extents::One(extent) = extents
             && extent.end() > size
         {
             return Err(FormatError::field(WHAT, "end of the extent", extent.end()));
         }
-        Ok(Self { id, sha256, size, allocated, extents })
+        Ok(Self { id, sha256, size, extents })
     }
 
     /// The record's bytes.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(53 + Extent::LEN);
+        let mut out = Vec::with_capacity(45 + Extent::LEN);
         out.extend_from_slice(&self.id);
         out.extend_from_slice(&self.sha256);
         out.extend_from_slice(&self.size.to_le_bytes());
-        out.extend_from_slice(&self.allocated.to_le_bytes());
         match &self.extents {
             Extents::None => out.push(0),
             Extents::One(extent) => {
@@ -211,13 +204,8 @@ mod tests {
     #[test]
     fn records_round_trip() {
         for extents in [Extents::None, Extents::One(EXTENT), Extents::Tree] {
-            let record = ContentRecord {
-                id: [1, 2, 3, 4],
-                sha256: [9; 32],
-                size: 304_096,
-                allocated: 300_000,
-                extents,
-            };
+            let record =
+                ContentRecord { id: [1, 2, 3, 4], sha256: [9; 32], size: 304_096, extents };
             assert_eq!(ContentRecord::parse(&record.to_bytes()), Ok(record));
         }
     }

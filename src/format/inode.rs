@@ -8,15 +8,21 @@
 //! 16  i64  mtime seconds                          device: major in the low, minor in the high half
 //! 24  i64  ctime seconds                          else 0
 //! 32  u32  mtime nanoseconds             56  u64  xattr set number, 0 is none
-//! 36  u32  ctime nanoseconds             64  ...  symlink: the target, `size` bytes
+//! 36  u32  ctime nanoseconds             64  u64  bytes that are not holes
+//!                                        72  u8   PixelFS type, then 7 zero bytes
+//!                                        80  ...  symlink: the target, `size` bytes
 //! ```
 
 use super::FormatError;
 use super::bytes::Fields;
 use super::content::ContentNo;
+use super::pixel_type::PixelType;
 use crate::format::dirent::KindByte;
 
 const WHAT: &str = "inode";
+
+/// Bytes before a symlink's target.
+const FIXED_LEN: usize = 80;
 
 /// S_IFMT.
 const TYPE_MASK: u32 = 0o170_000;
@@ -75,8 +81,12 @@ pub struct InodeRecord {
     pub ctime: (i64, u32),
     /// Size in bytes.
     pub size: u64,
+    /// Bytes of a regular file that are not holes: what st_blocks counts.
+    pub allocated: u64,
     /// Xattr set, 0 for none.
     pub xattrs: u64,
+    /// What PixelFS takes the file for.
+    pub pixel_type: PixelType,
     /// Type and what belongs to it.
     pub data: InodeData,
 }
@@ -90,6 +100,12 @@ impl InodeRecord {
         let (mtime_s, ctime_s) = (fields.i64()?, fields.i64()?);
         let (mtime, ctime) = ((mtime_s, fields.u32()?), (ctime_s, fields.u32()?));
         let (size, data, xattrs) = (fields.u64()?, fields.u64()?, fields.u64()?);
+        let allocated = fields.u64()?;
+        let pixel_type = PixelType::from_byte(fields.u8()?)?;
+        fields.reserved(7)?;
+        if allocated > size {
+            return Err(FormatError::field(WHAT, "allocated bytes", allocated));
+        }
         let target = fields.rest();
         for (_, nanos) in [mtime, ctime] {
             if nanos >= 1_000_000_000 {
@@ -97,7 +113,19 @@ impl InodeRecord {
             }
         }
         let data = parse_data(mode, data, size, target)?;
-        Ok(Self { perm: mode & 0o7777, uid, gid, nlink, mtime, ctime, size, xattrs, data })
+        Ok(Self {
+            perm: mode & 0o7777,
+            uid,
+            gid,
+            nlink,
+            mtime,
+            ctime,
+            size,
+            allocated,
+            xattrs,
+            pixel_type,
+            data,
+        })
     }
 
     /// The record's bytes.
@@ -113,7 +141,7 @@ impl InodeRecord {
             InodeData::Fifo | InodeData::Socket => (0, b""),
         };
         let mode = self.perm & 0o7777 | self.data.kind().mode_bits();
-        let mut out = Vec::with_capacity(64 + target.len());
+        let mut out = Vec::with_capacity(FIXED_LEN + target.len());
         for word in [mode, self.uid, self.gid, self.nlink] {
             out.extend_from_slice(&word.to_le_bytes());
         }
@@ -121,7 +149,7 @@ impl InodeRecord {
         out.extend_from_slice(&self.ctime.0.to_le_bytes());
         out.extend_from_slice(&self.mtime.1.to_le_bytes());
         out.extend_from_slice(&self.ctime.1.to_le_bytes());
-        for word in [self.size, data, self.xattrs] {
+        for word in [self.size, data, self.xattrs, self.allocated, self.pixel_type as u64] {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(target);
@@ -141,7 +169,11 @@ fn parse_data(mode: u32, data: u64, size: u64, target: &[u8]) -> Result<InodeDat
         return Ok(InodeData::Symlink(target.to_vec()));
     }
     if !target.is_empty() {
-        return Err(FormatError::Length { what: WHAT, have: 64 + target.len(), need: 64 });
+        return Err(FormatError::Length {
+            what: WHAT,
+            have: FIXED_LEN + target.len(),
+            need: FIXED_LEN,
+        });
     }
     let (major, minor) = (data as u32, (data >> 32) as u32);
     Ok(match kind {
@@ -172,7 +204,9 @@ mod tests {
             mtime: (-5, 999_999_999),
             ctime: (1 << 40, 1),
             size,
+            allocated: size / 2,
             xattrs: 3,
+            pixel_type: PixelType::World,
             data,
         }
     }

@@ -11,6 +11,7 @@ mod error;
 mod features;
 mod inode;
 mod node;
+mod pixel_type;
 mod stored;
 mod superblock;
 mod xattrs;
@@ -21,10 +22,11 @@ pub use error::FormatError;
 pub use features::{INCOMPAT_ZSTD, check_features};
 pub use inode::{InodeData, InodeRecord};
 pub use node::{ENTRY_OVERHEAD, MAX_NODE, NODE_HEADER, Node, NodeBuilder};
+pub use pixel_type::PixelType;
 pub use stored::{BlockNo, Codec, MAX_BLOCK, NodeRef, StoredRef, TreeRoot};
 pub use superblock::{
-    HEADER_LEN, MAGIC, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock, TREE_COUNT, TreeKind,
-    VERSION_MAJOR, VERSION_MINOR, looks_like_superblock,
+    CANARY_OFFSET, HEADER_LEN, MAGIC, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock, TREE_COUNT,
+    TreeKind, VERSION_MAJOR, VERSION_MINOR,
 };
 pub use xattrs::{MAX_XATTR_SET, Xattr, XattrSet, XattrStorage};
 

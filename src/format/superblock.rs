@@ -48,7 +48,8 @@ pub const HEADER_LEN: u64 = 12_288;
 /// Number of tree roots in a superblock.
 pub const TREE_COUNT: usize = 8;
 
-const CANARY_OFFSET: usize = 12;
+/// Where the canary pixels are: a whole number of pixels of three and of four bytes.
+pub const CANARY_OFFSET: usize = 12;
 const CANARY_LEN: usize = 32;
 const LABEL_LEN: usize = 64;
 const RESERVED_LEN: usize = 144;
@@ -135,7 +136,7 @@ pub struct Superblock {
 }
 
 /// Whether `bytes` begin as a superblock does.
-pub fn looks_like_superblock(bytes: &[u8]) -> bool {
+fn looks_like_superblock(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC)
 }
 
@@ -255,15 +256,10 @@ impl Superblock {
     pub fn root(&self, tree: TreeKind) -> Option<&TreeRoot> {
         self.roots[tree as usize].as_ref()
     }
-
-    /// The canary pixels of a slot, as they are now.
-    pub fn canary(bytes: &[u8; SUPERBLOCK_LEN]) -> &[u8] {
-        &bytes[CANARY_OFFSET..CANARY_OFFSET + CANARY_LEN]
-    }
 }
 
 /// The canary as payload bytes: eight pixels of the picture whatever its channels.
-pub(super) fn canary_bytes(channels: Channels) -> [u8; CANARY_LEN] {
+fn canary_bytes(channels: Channels) -> [u8; CANARY_LEN] {
     let mut out = [0; CANARY_LEN];
     match channels {
         Channels::Rgba => out.copy_from_slice(crate::picture::CANARY.as_flattened()),

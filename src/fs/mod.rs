@@ -1,11 +1,22 @@
 //! Files, directories and attributes, without a word of FUSE.
 //!
-//! In: a mounted-or-not source of files. Out: the [`Tree`] trait that the
-//! adapter, the commands and the boot helper use, and its errors. Never: fuser
-//! types, process state, printing.
+//! In: the store of a picture. Out: the [`Tree`] trait that the adapter, the
+//! commands and the boot helper use, its implementation for pictures
+//! ([`Volume`]), and what PixelFS shows beside the files ([`WithHidden`]).
+//! Never: fuser types, process state, printing.
 
+mod desktop;
 mod error;
+mod hidden;
+mod pixel;
+mod pixelfs_json;
 mod tree;
+mod volume;
+mod walk;
 
 pub use error::{FsError, Result};
+pub use hidden::{HIDDEN_DIR, WithHidden};
+pub use pixel::{Pixel, PixelTree};
 pub use tree::*;
+pub use volume::{ExtentWalk, Volume};
+pub use walk::{Step, walk};

@@ -170,6 +170,11 @@ pub trait Tree: Send + Sync {
     /// Totals for statfs.
     fn stat(&self) -> Result<TreeStat>;
 
+    /// Whether a file changes by itself, so that nothing about it may be cached.
+    fn is_volatile(&self, _ino: Ino) -> bool {
+        false
+    }
+
     /// Bytes of memory that the tree's caches hold now.
     fn cached_bytes(&self) -> u64 {
         0

@@ -53,8 +53,10 @@ pub(super) fn assemble(
     }
     out.pad_to_row()?;
     info.push((b"plane".to_vec(), span(out.position(), pixels.len())));
-    let pixel_bytes: Vec<u8> =
-        pixels.ids().flat_map(|id| id.into_iter().take(options.channels.bytes() as usize)).collect();
+    let pixel_bytes: Vec<u8> = pixels
+        .ids()
+        .flat_map(|id| id.into_iter().take(options.channels.bytes() as usize))
+        .collect();
     out.write(&pixel_bytes)?;
     out.pad_to_row()?;
 
@@ -155,7 +157,7 @@ fn derived_uuid(roots: &[Option<TreeRoot>; TREE_COUNT]) -> [u8; 16] {
 }
 
 /// The usual form of a UUID.
-pub(crate) fn format_uuid(uuid: &[u8; 16]) -> String {
+pub fn format_uuid(uuid: &[u8; 16]) -> String {
     let hex = hex(uuid);
     format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }

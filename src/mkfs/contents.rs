@@ -49,6 +49,11 @@ pub(super) struct SmallContent {
     pub digest: Digest,
 }
 
+/// Bytes in data segments.
+pub(super) fn allocated(segments: &[(u64, u64)]) -> u64 {
+    segments.iter().map(|(_, len)| len).sum()
+}
+
 /// A file that is read chunk by chunk.
 #[derive(Debug)]
 pub(super) struct LargeContent<'a> {
@@ -272,7 +277,6 @@ impl<'a> ContentWriter<'a> {
         size: u64,
         extents: &[Extent],
     ) -> Result<()> {
-        let allocated = extents.iter().map(|extent| extent.len).sum();
         let stored = match extents {
             [] => Extents::None,
             [one] => Extents::One(*one),
@@ -284,7 +288,7 @@ impl<'a> ContentWriter<'a> {
                 self.extents.push(&key, &extent.to_bytes()).map_err(spill_error)?;
             }
         }
-        let record = ContentRecord { id, sha256, size, allocated, extents: stored };
+        let record = ContentRecord { id, sha256, size, extents: stored };
         self.contents.push(&number_key(number), &record.to_bytes()).map_err(spill_error)?;
         if first {
             self.ids.push(&id, &number.to_le_bytes()).map_err(spill_error)?;
@@ -315,9 +319,10 @@ impl<'a> ContentWriter<'a> {
         let Some((block, ticket)) = self.in_flight.pop_front() else {
             return Ok(());
         };
-        let encoded = ticket.wait().and_then(|encoded| encoded).map_err(|source| {
-            MkfsError::output(format!("block {block}"), source)
-        })?;
+        let encoded = ticket
+            .wait()
+            .and_then(|encoded| encoded)
+            .map_err(|source| MkfsError::output(format!("block {block}"), source))?;
         let at = encoded.placed_at(self.spool.len());
         self.spool.write(&encoded.bytes)?;
         self.blocks.push(&number_key(block), &at.to_bytes()).map_err(spill_error)

@@ -19,9 +19,8 @@ pub(super) struct Cover(DynamicImage);
 impl Cover {
     /// Decodes the picture at `path`.
     pub(super) fn load(path: &Path) -> Result<Self> {
-        let failed = |error: String| {
-            MkfsError::Invalid(format!("--cover {}: {error}", path.display()))
-        };
+        let failed =
+            |error: String| MkfsError::Invalid(format!("--cover {}: {error}", path.display()));
         let reader = ImageReader::open(path).and_then(ImageReader::with_guessed_format);
         let image = reader.map_err(|error| failed(error.to_string()))?.decode();
         image.map(Self).map_err(|error| failed(error.to_string()))

@@ -37,13 +37,13 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::format::InodeData;
+use crate::format::{InodeData, PixelType};
 use crate::fs::ROOT_INO;
 use crate::picture::Channels;
 use crate::store::Encoding;
 use contents::{ContentWriter, Sizes};
 use pool::Pool;
-use records::{Meta, Records};
+use records::{FileBytes, Meta, NewInode, Records};
 
 /// What becomes of several names for one inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -106,6 +106,16 @@ pub enum Source {
     Tar(Box<dyn Read>),
     /// Nowhere: an empty root directory.
     Empty,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
+            Self::Tar(_) => f.write_str("Tar"),
+            Self::Empty => f.write_str("Empty"),
+        }
+    }
 }
 
 /// Is told how far the work is.
@@ -206,7 +216,9 @@ fn fill(
             let mtime = options.created.unwrap_or_default();
             let meta = Meta { perm: 0o755, mtime, ..Meta::default() };
             let data = InodeData::Directory { parent: ROOT_INO };
-            records.inode(ROOT_INO, &meta, 2, 0, data, &mut contents)?;
+            let (bytes, pixel_type) = (FileBytes::default(), PixelType::Data);
+            let new = NewInode { meta: &meta, nlink: 2, bytes, pixel_type, data };
+            records.inode(ROOT_INO, new, &mut contents)?;
         }
     }
     progress.writing();
@@ -224,32 +236,29 @@ fn fill(
     assemble::assemble(file, options, contents, records, summary)
 }
 
-/// The picture before it has its name; removed unless it is published.
+/// The picture before it has its name: gone with the process if it never gets one.
 struct Target {
     file: File,
-    path: PathBuf,
+    dir: PathBuf,
+    stem: String,
 }
 
 impl Target {
     fn create(dir: &Path, image: &Path) -> std::io::Result<Self> {
         let stem = image.file_name().unwrap_or(image.as_os_str()).to_string_lossy();
-        // The name must leave room for what is added to it.
-        let stem: String = stem.chars().take(40).collect();
-        let (file, path) = scratch::named_file(dir, &stem)?;
-        Ok(Self { file, path })
+        // The temporary name must have room for what is added to it.
+        let stem = stem.chars().take(40).collect();
+        let mode = scratch::PICTURE_MODE;
+        Ok(Self { file: scratch::scratch_file_with(dir, mode)?, dir: dir.to_owned(), stem })
     }
 
     /// Gives the picture its name, in place of what may have had it.
     fn publish(self, image: &Path) -> std::io::Result<()> {
-        std::fs::rename(&self.path, image)?;
-        let dir = self.path.parent().unwrap_or(Path::new("."));
-        File::open(dir)?.sync_all()
-    }
-}
-
-impl Drop for Target {
-    fn drop(&mut self) {
-        // After publishing there is nothing of this name any more.
-        let _ = std::fs::remove_file(&self.path);
+        let linked = scratch::link(&self.file, &self.dir, &self.stem)?;
+        if let Err(error) = std::fs::rename(&linked, image) {
+            let _ = std::fs::remove_file(&linked);
+            return Err(error);
+        }
+        File::open(&self.dir)?.sync_all()
     }
 }

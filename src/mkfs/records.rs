@@ -9,7 +9,7 @@ use super::contents::{ContentWriter, spill_error};
 use super::error::{MkfsError, Result};
 use super::sorter::Sorter;
 use crate::format::{
-    Digest, DirentRecord, InodeData, InodeRecord, MAX_XATTR_SET, XattrSet, XattrStorage,
+    Digest, DirentRecord, InodeData, InodeRecord, MAX_XATTR_SET, PixelType, XattrSet, XattrStorage,
     dirent_key, is_valid_name, number_key,
 };
 
@@ -21,6 +21,30 @@ pub(super) struct Meta {
     pub gid: u32,
     pub mtime: (i64, u32),
     pub xattrs: XattrSet,
+}
+
+/// Size of a regular file and how much of it is no hole.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct FileBytes {
+    pub size: u64,
+    pub allocated: u64,
+}
+
+impl FileBytes {
+    /// A file without holes.
+    pub(super) fn dense(size: u64) -> Self {
+        Self { size, allocated: size }
+    }
+}
+
+/// An inode to be entered.
+#[derive(Debug)]
+pub(super) struct NewInode<'a> {
+    pub meta: &'a Meta,
+    pub nlink: u32,
+    pub bytes: FileBytes,
+    pub pixel_type: PixelType,
+    pub data: InodeData,
 }
 
 /// Counts for the summary and the superblock.
@@ -86,22 +110,20 @@ impl Records {
         self.dirents.push(&dirent_key(dir, name), &entry.to_bytes()).map_err(spill_error)
     }
 
-    /// Enters an inode; `size` is that of a regular file.
+    /// Enters an inode.
     pub(super) fn inode(
         &mut self,
         ino: u64,
-        meta: &Meta,
-        nlink: u32,
-        size: u64,
-        data: InodeData,
+        new: NewInode<'_>,
         contents: &mut ContentWriter<'_>,
     ) -> Result<()> {
+        let NewInode { meta, nlink, bytes, pixel_type, data } = new;
         let xattrs = self.xattr_set(&meta.xattrs, contents)?;
-        self.count(&data, size, meta.mtime);
-        let size = match &data {
-            InodeData::Symlink(target) => target.len() as u64,
-            InodeData::Regular(_) => size,
-            _ => 0,
+        self.count(&data, bytes.size, meta.mtime);
+        let bytes = match &data {
+            InodeData::Symlink(target) => FileBytes::dense(target.len() as u64),
+            InodeData::Regular(_) => bytes,
+            _ => FileBytes::default(),
         };
         let record = InodeRecord {
             perm: meta.perm,
@@ -112,8 +134,10 @@ impl Records {
             // The time of change of the source says nothing about its content
             // and would make every build differ from the last.
             ctime: meta.mtime,
-            size,
+            size: bytes.size,
+            allocated: bytes.allocated,
             xattrs,
+            pixel_type,
             data,
         };
         self.inodes.push(&number_key(ino), &record.to_bytes()).map_err(spill_error)

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 
 use tar::{Archive, Entry, EntryType};
 
-use super::contents::{ContentWriter, HoleHasher, LargeContent, SmallContent, spill_error};
+use super::contents::{
+    ContentWriter, HoleHasher, LargeContent, SmallContent, allocated, spill_error,
+};
 use super::error::{MkfsError, Result};
 use super::exclude::Excludes;
 use super::read::data_segments;
-use super::records::{Meta, Records};
+use super::records::{FileBytes, Meta, NewInode, Records};
 use super::scratch::scratch_file;
 use super::tar_stream::{TarStream, pax_time};
 use super::{HardLinks, Options, Progress};
-use crate::format::{InodeData, XattrSet, is_valid_name};
+use crate::format::{InodeData, PixelType, XattrSet, is_valid_name};
 use crate::fs::ROOT_INO;
 
 /// Reads the tar stream `input` into `records` and `contents`; large members
@@ -56,7 +58,7 @@ type NodeId = usize;
 struct TarNode {
     meta: Meta,
     data: InodeData,
-    size: u64,
+    bytes: FileBytes,
     nlink: u32,
     children: BTreeMap<Vec<u8>, NodeId>,
 }
@@ -70,7 +72,7 @@ impl TarNode {
     fn implied_dir() -> Self {
         let meta = Meta { perm: 0o755, ..Meta::default() };
         let data = InodeData::Directory { parent: ROOT_INO };
-        Self { meta, data, size: 0, nlink: 1, children: BTreeMap::new() }
+        Self { meta, data, bytes: FileBytes::default(), nlink: 1, children: BTreeMap::new() }
     }
 }
 
@@ -109,17 +111,17 @@ impl<'a> TarTree<'a> {
         if kind == EntryType::Link && self.options.hard_links == HardLinks::Keep {
             return self.add_link(entry, &path);
         }
-        let mut size = 0;
+        let mut bytes = FileBytes::default();
         let data = match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                size = entry.size();
-                let number = store(entry, kind, size, scratch, contents, &shown)?;
-                progress.bytes(size);
+                let (number, stored) = store(entry, kind, scratch, contents, &shown)?;
+                bytes = stored;
+                progress.bytes(bytes.size);
                 InodeData::Regular(number)
             }
             EntryType::Link => {
                 let target = &self.nodes[self.link_target(entry)?];
-                size = target.size;
+                bytes = target.bytes;
                 target.data.clone()
             }
             EntryType::Directory => InodeData::Directory { parent: ROOT_INO },
@@ -132,7 +134,7 @@ impl<'a> TarTree<'a> {
                 return Err(MkfsError::Tar(format!("{}: unknown {what}", shown.display())));
             }
         };
-        self.place(&path, TarNode { meta, data, size, nlink: 1, children: BTreeMap::new() })
+        self.place(&path, TarNode { meta, data, bytes, nlink: 1, children: BTreeMap::new() })
     }
 
     fn add_link(&mut self, entry: &Entry<'_, impl Read>, path: &[Vec<u8>]) -> Result<()> {
@@ -179,8 +181,9 @@ impl<'a> TarTree<'a> {
             self.nodes[old].meta = node.meta;
             return Ok(());
         }
+        let id = self.nodes.len();
         self.nodes.push(node);
-        let replaced = self.nodes[dir].children.insert(name, self.nodes.len() - 1);
+        let replaced = self.nodes[dir].children.insert(name, id);
         self.unlink(replaced);
         Ok(())
     }
@@ -219,8 +222,8 @@ impl<'a> TarTree<'a> {
     fn emit(mut self, records: &mut Records, contents: &mut ContentWriter<'_>) -> Result<()> {
         let mut inos = vec![0; self.nodes.len()];
         inos[0] = ROOT_INO;
-        let mut todo = vec![(0, ROOT_INO)];
-        while let Some((id, parent)) = todo.pop() {
+        let mut todo = vec![(0, ROOT_INO, PixelType::Data)];
+        while let Some((id, parent, pixel_type)) = todo.pop() {
             let ino = inos[id];
             let children = std::mem::take(&mut self.nodes[id].children);
             let mut subdirs = Vec::new();
@@ -232,17 +235,23 @@ impl<'a> TarTree<'a> {
                 let node = &self.nodes[child];
                 records.link(ino, &name, inos[child], &node.data)?;
                 if node.is_dir() {
-                    subdirs.push((child, ino));
+                    let is_area = ino == ROOT_INO;
+                    let area = if is_area { PixelType::of_area(&name) } else { pixel_type };
+                    subdirs.push((child, ino, area));
                 } else if is_first {
-                    let data = node.data.clone();
-                    records.inode(inos[child], &node.meta, node.nlink, node.size, data, contents)?;
+                    let (data, bytes) = (node.data.clone(), node.bytes);
+                    let (meta, nlink) = (&node.meta, node.nlink);
+                    let new = NewInode { meta, nlink, bytes, pixel_type, data };
+                    records.inode(inos[child], new, contents)?;
                 } else {
                     records.stats.hard_links += 1;
                 }
             }
             let nlink = 2 + subdirs.len() as u32;
             let data = InodeData::Directory { parent };
-            records.inode(ino, &self.nodes[id].meta, nlink, 0, data, contents)?;
+            let (meta, bytes) = (&self.nodes[id].meta, FileBytes::default());
+            let new = NewInode { meta, nlink, bytes, pixel_type, data };
+            records.inode(ino, new, contents)?;
             todo.extend(subdirs.into_iter().rev());
         }
         Ok(())
@@ -281,10 +290,7 @@ fn link_name(entry: &Entry<'_, impl Read>) -> Result<Vec<u8>> {
     }
 }
 
-fn device(
-    entry: &Entry<'_, impl Read>,
-    make: impl Fn(u32, u32) -> InodeData,
-) -> Result<InodeData> {
+fn device(entry: &Entry<'_, impl Read>, make: impl Fn(u32, u32) -> InodeData) -> Result<InodeData> {
     let header = entry.header();
     let major = header.device_major().map_err(tar_error)?.unwrap_or(0);
     let minor = header.device_minor().map_err(tar_error)?.unwrap_or(0);
@@ -339,17 +345,17 @@ fn apply_pax(meta: &mut Meta, key: &[u8], value: &[u8], options: &Options) -> Re
     Ok(())
 }
 
-/// Stores a regular member's content; 0 for an empty one.
+/// Stores a regular member's content, 0 for an empty one; with its size.
 fn store(
     entry: &mut Entry<'_, impl Read>,
     kind: EntryType,
-    size: u64,
     scratch: &Path,
     contents: &mut ContentWriter<'_>,
     path: &Path,
-) -> Result<u64> {
+) -> Result<(u64, FileBytes)> {
+    let size = entry.size();
     if size == 0 {
-        return Ok(0);
+        return Ok((0, FileBytes::default()));
     }
     let failed = |error: std::io::Error| MkfsError::Tar(format!("{}: {error}", path.display()));
     if size <= contents.small_limit() && kind != EntryType::GNUSparse {
@@ -358,15 +364,17 @@ fn store(
         let mut hasher = HoleHasher::default();
         hasher.update(&bytes);
         let (segments, digest) = (vec![(0, size)], hasher.finish(size));
-        return contents.add_small(&SmallContent { size, segments, bytes, digest });
+        let number = contents.add_small(&SmallContent { size, segments, bytes, digest })?;
+        return Ok((number, FileBytes::dense(size)));
     }
     let file = spool_member(entry, kind, size, scratch).map_err(failed)?;
-    let allocated = match kind {
+    let on_disk = match kind {
         EntryType::GNUSparse => file.metadata().map_err(spill_error)?.blocks() * 512,
         _ => size,
     };
-    let segments = data_segments(&file, size, allocated).map_err(spill_error)?;
-    contents.add_large(&LargeContent { file: &file, size, segments, path })
+    let segments = data_segments(&file, size, on_disk).map_err(spill_error)?;
+    let bytes = FileBytes { size, allocated: allocated(&segments) };
+    Ok((contents.add_large(&LargeContent { file: &file, size, segments, path })?, bytes))
 }
 
 /// Copies a member to an unlinked file; zero pages of a sparse one become holes.

@@ -13,14 +13,14 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::contents::{ContentWriter, LargeContent, SmallContent};
+use super::contents::{ContentWriter, LargeContent, SmallContent, allocated};
 use super::error::{MkfsError, Result};
 use super::pool::{Pool, Ticket};
 use super::read::{data_segments, read_small};
-use super::records::{Meta, Records};
+use super::records::{FileBytes, Meta, NewInode, Records};
 use super::xattr::{XattrChoice, read_xattrs};
 use super::{HardLinks, Options, Progress};
-use crate::format::InodeData;
+use crate::format::{InodeData, PixelType};
 use crate::fs::{FileKind, ROOT_INO};
 
 /// Files that may be queued for reading. Each holds its directory open.
@@ -42,8 +42,7 @@ pub(super) fn walk(
     let fd = open_dir(rustix::fs::CWD, source.as_os_str())
         .map_err(|error| MkfsError::source(source, error))?;
     let root = Arc::new(Dir { fd, path: source.to_owned() });
-    let stat =
-        rustix::fs::fstat(&root.fd).map_err(|error| MkfsError::source(source, error))?;
+    let stat = rustix::fs::fstat(&root.fd).map_err(|error| MkfsError::source(source, error))?;
     let mut walker = Walker {
         options,
         pool,
@@ -80,21 +79,30 @@ struct Child {
 struct Frame {
     dir: Arc<Dir>,
     ino: u64,
+    /// The PixelFS type of what is in it.
+    area: PixelType,
     children: std::vec::IntoIter<Child>,
 }
 
 /// A regular file waiting for its turn.
 struct Queued {
+    inode: Waiting,
+    key: Option<LinkKey>,
+    reading: Reading,
+}
+
+/// An inode that is not entered yet.
+struct Waiting {
     ino: u64,
     meta: Meta,
-    size: u64,
-    nlink: Option<LinkKey>,
-    reading: Reading,
+    bytes: FileBytes,
+    area: PixelType,
+    data: InodeData,
 }
 
 enum Reading {
     Small(Ticket<Result<SmallContent>>),
-    Large { dir: Arc<Dir>, name: Vec<u8>, stat: Stat },
+    Large { dir: Arc<Dir>, name: Vec<u8>, stat: Box<Stat> },
 }
 
 type LinkKey = (u64, u64);
@@ -104,7 +112,7 @@ struct Links {
     ino: u64,
     met: u32,
     /// What it is, once it is known; entered at the end, when `met` is final.
-    inode: Option<(Meta, u64, InodeData)>,
+    inode: Option<Waiting>,
 }
 
 struct Walker<'a, 'p> {
@@ -122,14 +130,17 @@ struct Walker<'a, 'p> {
 
 impl Walker<'_, '_> {
     fn run(&mut self, root: Arc<Dir>, stat: &Stat) -> Result<()> {
-        let mut stack = vec![self.enter(root, ROOT_INO, ROOT_INO, stat)?];
+        let mut stack = vec![self.enter(root, ROOT_INO, ROOT_INO, PixelType::Data, stat)?];
         while let Some(frame) = stack.last_mut() {
             let Some(child) = frame.children.next() else {
                 stack.pop();
                 continue;
             };
-            let (dir, parent) = (Arc::clone(&frame.dir), frame.ino);
-            if let Some(inner) = self.visit(&dir, parent, child)? {
+            let (dir, parent, mut area) = (Arc::clone(&frame.dir), frame.ino, frame.area);
+            if parent == ROOT_INO && kind_of(&child.stat) == Some(FileKind::Directory) {
+                area = PixelType::of_area(&child.name);
+            }
+            if let Some(inner) = self.visit(&dir, parent, area, child)? {
                 stack.push(inner);
             }
         }
@@ -140,7 +151,14 @@ impl Walker<'_, '_> {
     }
 
     /// Lists a directory, gives its children their inode numbers and enters it.
-    fn enter(&mut self, dir: Arc<Dir>, ino: u64, parent: u64, stat: &Stat) -> Result<Frame> {
+    fn enter(
+        &mut self,
+        dir: Arc<Dir>,
+        ino: u64,
+        parent: u64,
+        area: PixelType,
+        stat: &Stat,
+    ) -> Result<Frame> {
         let mut children = Vec::new();
         for name in list(&dir)? {
             if let Some(child) = self.stat_child(&dir, name)? {
@@ -151,8 +169,10 @@ impl Walker<'_, '_> {
         let nlink = 2 + children.iter().filter(is_dir).count() as u32;
         let meta = self.meta(stat, || own_xattr_path(&dir), &dir.path)?;
         let data = InodeData::Directory { parent };
-        self.records.inode(ino, &meta, nlink, 0, data, self.contents)?;
-        Ok(Frame { dir, ino, children: children.into_iter() })
+        let bytes = FileBytes::default();
+        let new = NewInode { meta: &meta, nlink, bytes, pixel_type: area, data };
+        self.records.inode(ino, new, self.contents)?;
+        Ok(Frame { dir, ino, area, children: children.into_iter() })
     }
 
     /// The child of that name with its number; `None` if it is left out.
@@ -193,7 +213,13 @@ impl Walker<'_, '_> {
     }
 
     /// Enters a child; a directory comes back to be walked next.
-    fn visit(&mut self, dir: &Arc<Dir>, parent: u64, child: Child) -> Result<Option<Frame>> {
+    fn visit(
+        &mut self,
+        dir: &Arc<Dir>,
+        parent: u64,
+        area: PixelType,
+        child: Child,
+    ) -> Result<Option<Frame>> {
         let name = OsStr::from_bytes(&child.name);
         let path = || dir.path.join(name);
         let failed = |error: Errno| MkfsError::source(path(), error);
@@ -224,25 +250,26 @@ impl Walker<'_, '_> {
         if kind == FileKind::Directory {
             let fd = open_dir(&dir.fd, name).map_err(failed)?;
             let inner = Arc::new(Dir { fd, path: path() });
-            return self.enter(inner, child.ino, parent, &child.stat).map(Some);
+            return self.enter(inner, child.ino, parent, area, &child.stat).map(Some);
         }
         let meta = self.meta(&child.stat, || child_xattr_path(dir, name), &path())?;
         let key = self.link_key(&child.stat);
+        let inode = Waiting { ino: child.ino, meta, bytes: FileBytes::default(), area, data };
         if kind == FileKind::Regular && child.stat.st_size > 0 {
-            self.queue_file(dir, child, meta, key)?;
+            self.queue_file(dir, child, inode, key)?;
         } else {
-            self.enter_inode(child.ino, meta, 0, data, key)?;
+            self.enter_inode(inode, key)?;
         }
         Ok(None)
     }
 
     fn meta(&self, stat: &Stat, xattrs: impl Fn() -> PathBuf, path: &Path) -> Result<Meta> {
-        let (uid, gid) =
-            if self.options.all_root { (0, 0) } else { (stat.st_uid, stat.st_gid) };
+        let (uid, gid) = if self.options.all_root { (0, 0) } else { (stat.st_uid, stat.st_gid) };
         let set = match self.options.xattrs {
             XattrChoice::None => Default::default(),
-            choice => read_xattrs(&xattrs(), choice)
-                .map_err(|error| MkfsError::source(path, error))?,
+            choice => {
+                read_xattrs(&xattrs(), choice).map_err(|error| MkfsError::source(path, error))?
+            }
         };
         Ok(Meta {
             perm: stat.st_mode & 0o7777,
@@ -257,68 +284,69 @@ impl Walker<'_, '_> {
         &mut self,
         dir: &Arc<Dir>,
         child: Child,
-        meta: Meta,
-        nlink: Option<LinkKey>,
+        mut inode: Waiting,
+        key: Option<LinkKey>,
     ) -> Result<()> {
         let size = child.stat.st_size as u64;
+        inode.bytes.size = size;
         while self.queue.len() >= MAX_QUEUED || self.queued_bytes >= MAX_QUEUED_BYTES {
             self.finish_oldest()?;
         }
-        let Child { name, stat, ino, .. } = child;
+        let Child { name, stat, .. } = child;
         let reading = if size <= self.small {
             self.queued_bytes += size;
             let dir = Arc::clone(dir);
             Reading::Small(self.pool.read(move || read_small_file(&dir, &name, &stat)))
         } else {
-            Reading::Large { dir: Arc::clone(dir), name, stat }
+            Reading::Large { dir: Arc::clone(dir), name, stat: Box::new(stat) }
         };
-        self.queue.push_back(Queued { ino, meta, size, nlink, reading });
+        self.queue.push_back(Queued { inode, key, reading });
         Ok(())
     }
 
     /// Waits for the file queued first and stores it.
     fn finish_oldest(&mut self) -> Result<()> {
-        let Some(Queued { ino, meta, size, nlink, reading }) = self.queue.pop_front() else {
+        let Some(Queued { mut inode, key, reading }) = self.queue.pop_front() else {
             return Ok(());
         };
+        let size = inode.bytes.size;
         let number = match reading {
             Reading::Small(ticket) => {
                 self.queued_bytes -= size;
-                let small = ticket
-                    .wait()
-                    .map_err(|error| MkfsError::source("a source file", error))??;
+                let small =
+                    ticket.wait().map_err(|error| MkfsError::source("a source file", error))??;
+                inode.bytes.allocated = allocated(&small.segments);
                 self.contents.add_small(&small)?
             }
-            Reading::Large { dir, name, stat } => self.store_large(&dir, &name, &stat)?,
+            Reading::Large { dir, name, stat } => {
+                let path = dir.path.join(OsStr::from_bytes(&name));
+                let file = open_file(&dir, &name, &stat)?;
+                let segments = data_segments(&file, size, stat.st_blocks as u64 * 512)
+                    .map_err(|error| MkfsError::source(&path, error))?;
+                inode.bytes.allocated = allocated(&segments);
+                let large = LargeContent { file: &file, size, segments, path: &path };
+                self.contents.add_large(&large)?
+            }
         };
         self.progress.bytes(size);
-        self.enter_inode(ino, meta, size, InodeData::Regular(number), nlink)
+        inode.data = InodeData::Regular(number);
+        self.enter_inode(inode, key)
     }
 
-    fn store_large(&mut self, dir: &Dir, name: &[u8], stat: &Stat) -> Result<u64> {
-        let path = dir.path.join(OsStr::from_bytes(name));
-        let file = open_file(dir, name, stat)?;
-        let (size, allocated) = (stat.st_size as u64, stat.st_blocks as u64 * 512);
-        let segments = data_segments(&file, size, allocated)
-            .map_err(|error| MkfsError::source(&path, error))?;
-        self.contents.add_large(&LargeContent { file: &file, size, segments, path: &path })
-    }
-
-    fn enter_inode(
-        &mut self,
-        ino: u64,
-        meta: Meta,
-        size: u64,
-        data: InodeData,
-        key: Option<LinkKey>,
-    ) -> Result<()> {
+    fn enter_inode(&mut self, inode: Waiting, key: Option<LinkKey>) -> Result<()> {
         match key.and_then(|key| self.links.get_mut(&key)) {
             Some(links) => {
-                links.inode = Some((meta, size, data));
+                links.inode = Some(inode);
                 Ok(())
             }
-            None => self.records.inode(ino, &meta, 1, size, data, self.contents),
+            None => self.record(inode, 1),
         }
+    }
+
+    fn record(&mut self, inode: Waiting, nlink: u32) -> Result<()> {
+        let Waiting { ino, meta, bytes, area, data } = inode;
+        let new = NewInode { meta: &meta, nlink, bytes, pixel_type: area, data };
+        self.records.inode(ino, new, self.contents)
     }
 
     /// Enters the inodes with several names, now that all names are counted.
@@ -326,9 +354,9 @@ impl Walker<'_, '_> {
         let mut links: Vec<Links> = self.links.drain().map(|(_, links)| links).collect();
         // In the order of their numbers: xattr sets get theirs on the way.
         links.sort_by_key(|links| links.ino);
-        for Links { ino, met, inode } in links {
-            if let Some((meta, size, data)) = inode {
-                self.records.inode(ino, &meta, met, size, data, self.contents)?;
+        for Links { met, inode, .. } in links {
+            if let Some(inode) = inode {
+                self.record(inode, met)?;
             }
         }
         Ok(())
@@ -411,4 +439,3 @@ fn raise_file_limit() {
     // With the limit as it was, all but very deep trees can be read.
     let _ = setrlimit(Resource::Nofile, limit);
 }
-

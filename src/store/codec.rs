@@ -116,8 +116,10 @@ mod tests {
     fn what_shrinks_is_compressed_and_comes_back() {
         let mut encoder = Encoder::new(Encoding { codec: Codec::Zstd, level: 3 }).unwrap();
         let text = b"the same again ".repeat(1000);
-        let noise: Vec<u8> = (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-        for (raw, codec) in [(text, Codec::Zstd), (vec![7], Codec::None), (noise.clone(), Codec::None)]
+        let noise: Vec<u8> =
+            (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        for (raw, codec) in
+            [(text, Codec::Zstd), (vec![7], Codec::None), (noise.clone(), Codec::None)]
         {
             let encoded = encoder.encode(raw.clone()).unwrap();
             let at = encoded.placed_at(400);

@@ -80,7 +80,7 @@ pub enum StoreError {
         need: u64,
     },
     /// The picture's digest is not the one asked for.
-    #[error("the picture's digest is {}, not the pinned {}", hex(.found), hex(.pinned))]
+    #[error("the picture's digest is {}, not the pinned {}", hex(&**.found), hex(&**.pinned))]
     Pinned {
         /// Digest in the superblock.
         found: Box<Digest>,

@@ -2,10 +2,8 @@
 
 use super::cache::Cache;
 use super::{Result, Store, StoreError};
-use crate::format::{
-    Digest, FormatError, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock, looks_like_superblock,
-};
-use crate::picture::{CANARY, CANARY_RGB, Channels, Harm, Picture, PixelStream, diagnose};
+use crate::format::{CANARY_OFFSET, Digest, FormatError, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock};
+use crate::picture::{CANARY, CANARY_RGB, Channels, Harm, Picture, PixelStream, diagnose, opaque};
 
 /// How to open a store.
 #[derive(Debug, Clone, Copy)]
@@ -63,7 +61,7 @@ impl Store {
 fn find_superblock(picture: &Picture) -> Result<(PixelStream, Superblock)> {
     let mut first_error = None;
     for channels in [Channels::Rgba, Channels::Rgb] {
-        let Some(stream) = picture.stream(channels) else { continue };
+        let stream = picture.stream(channels);
         let mut best: Option<Superblock> = None;
         for slot in read_slots(&stream)? {
             match Superblock::parse(&slot) {
@@ -114,14 +112,17 @@ fn explain_failure(picture: &Picture, error: Option<FormatError>) -> StoreError 
     StoreError::NotAFileSystem(explained)
 }
 
-/// What the canary pixels tell about what was done to the picture.
+/// What the canary pixels tell about what was done to the picture, if they are
+/// still like enough to what they were to tell anything.
 fn harm_done(picture: &Picture) -> Option<Harm> {
-    let stream = picture.stream(Channels::Rgba)?;
+    let stream = picture.stream(Channels::Rgba);
     let slot = read_slots(&stream).ok()?.into_iter().next()?;
-    let expected_rgb = CANARY_RGB.map(|[r, g, b]| [r, g, b, 255]);
-    [CANARY, expected_rgb].iter().find_map(|expected| {
-        let seen: Vec<[u8; 4]> = Superblock::canary(&slot, expected.len());
-        diagnose(expected, &seen)
+    let (pixels, _) = slot.as_chunks::<4>();
+    let canaries = [(Channels::Rgba, CANARY), (Channels::Rgb, CANARY_RGB.map(opaque))];
+    canaries.iter().find_map(|(channels, canary)| {
+        let first = CANARY_OFFSET / channels.bytes() as usize;
+        let seen = &pixels[first..first + canary.len()];
+        diagnose(canary, seen).filter(|harm| *harm != Harm::Unknown)
     })
 }
 
@@ -133,9 +134,4 @@ fn no_trace(picture: &Picture) -> String {
         ),
         _ => "the picture holds no pxfs file system (make one with mkfs.pxfs)".into(),
     }
-}
-
-/// Whether a slot holds what was a superblock, good or damaged.
-pub(super) fn is_slot_used(slot: &[u8]) -> bool {
-    looks_like_superblock(slot)
 }

@@ -1,0 +1,73 @@
+//! Opening a picture for the tools.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+
+use crate::format::Digest;
+use crate::fs::{Tree, Volume, WithHidden};
+use crate::picture::{self, Picture};
+use crate::store::{self, Store};
+
+/// How a picture is to be opened.
+#[derive(Debug, Clone)]
+pub(crate) struct OpenRequest {
+    /// Where in the file the picture starts.
+    pub offset: u64,
+    /// Budget of memory for everything, in bytes.
+    pub mem: u64,
+    /// The digest that it must have.
+    pub digest: Option<Digest>,
+}
+
+impl Default for OpenRequest {
+    fn default() -> Self {
+        Self { offset: 0, mem: 256 << 20, digest: None }
+    }
+}
+
+/// A picture's tree with its hidden part.
+pub(crate) type PictureTree = WithHidden<Volume>;
+
+/// Opens the picture at `path`.
+///
+/// # Errors
+/// One sentence on what is wrong with it.
+pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result<PictureTree> {
+    let shown = || path.display().to_string();
+    let options = picture::OpenOptions { offset: request.offset, mem: request.mem };
+    let picture = Picture::open(path, &options).with_context(shown)?;
+    if !picture.is_seekable() {
+        let container = picture.container();
+        log::warn!(
+            "{}: is a {container} that had to be decoded whole; make it seekable again with: \
+             pxfs convert {} NEW.png",
+            shown(),
+            shown()
+        );
+    }
+    // What is decoded at the moment of a read is not in the cache yet: a
+    // quarter of the budget is kept for it.
+    let options =
+        store::OpenOptions { cache: request.mem - request.mem / 4, digest: request.digest };
+    let store = Store::open(picture, &options).with_context(shown)?;
+    let volume = Volume::new(store).with_context(shown)?;
+    Ok(WithHidden::new(volume))
+}
+
+/// Opens what a tool was given, with the usual budget.
+///
+/// # Errors
+/// As [`open_picture`].
+pub(crate) fn open_tree(path: &Path) -> anyhow::Result<Box<dyn Tree>> {
+    Ok(Box::new(open_picture(path, &OpenRequest::default())?))
+}
+
+/// Opens what is to be mounted.
+///
+/// # Errors
+/// As [`open_picture`].
+pub(crate) fn open_for_mount(path: &Path, request: &OpenRequest) -> anyhow::Result<Arc<dyn Tree>> {
+    Ok(Arc::new(open_picture(path, request)?))
+}
