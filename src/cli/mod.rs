@@ -3,6 +3,7 @@
 //! Each tool is a module with `run(args)`; `args[0]` is the tool's name. Errors
 //! come back here, the only place that prints them and chooses the exit status.
 
+mod image_args;
 mod mkfs;
 mod mkfs_progress;
 mod mount;
