@@ -3,14 +3,22 @@
 //! Each tool is a module with `run(args)`; `args[0]` is the tool's name. Errors
 //! come back here, the only place that prints them and chooses the exit status.
 
+mod cat;
+mod failures;
+mod find;
 mod image_args;
+mod info;
+mod ls;
 mod mkfs;
 mod mkfs_progress;
 mod mount;
 pub(crate) mod open;
 mod pxboot;
 mod pxi;
+mod show;
 mod size;
+mod stat;
+mod tree;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -19,22 +27,32 @@ use std::process::ExitCode;
 /// What a tool returns: its exit status, or an error to be printed (status 1).
 type Outcome = anyhow::Result<ExitCode>;
 
-/// A tool: its name as a verb of `pxfs`, and what runs it.
+/// A tool: its name as a verb of `pxfs`, what it is for, and what runs it.
 struct Tool {
     verb: &'static str,
+    about: &'static str,
     run: fn(Vec<OsString>) -> Outcome,
 }
 
 const TOOLS: &[Tool] = &[
-    Tool { verb: "mkfs", run: mkfs::run },
-    Tool { verb: "mount", run: mount::run },
-    Tool { verb: "boot", run: pxboot::run },
-    Tool { verb: "pxi", run: pxi::run },
+    Tool { verb: "mkfs", about: "make a picture from a directory or a tar stream", run: mkfs::run },
+    Tool { verb: "mount", about: "mount a picture", run: mount::run },
+    Tool { verb: "ls", about: "list files of a picture", run: ls::run },
+    Tool { verb: "cat", about: "print files of a picture", run: cat::run },
+    Tool { verb: "stat", about: "show all about files of a picture", run: stat::run },
+    Tool { verb: "tree", about: "show a picture's files as a tree", run: tree::run },
+    Tool { verb: "find", about: "search a picture", run: find::run },
+    Tool { verb: "info", about: "show what a picture holds", run: info::run },
+    Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
+    Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
 
 /// File names of links to the binary, and the verbs they stand for.
 const LINKS: &[(&str, &str)] =
     &[("mkfs.pxfs", "mkfs"), ("mount.pxfs", "mount"), ("pxboot", "boot"), ("pxi", "pxi")];
+
+/// Exit status for a command line that cannot be understood.
+const USAGE: u8 = 2;
 
 /// Runs the tool that argv names and returns its exit status.
 pub fn main() -> ExitCode {
@@ -47,22 +65,74 @@ pub fn main() -> ExitCode {
             (*verb).to_owned()
         }
         None => {
-            if !args.is_empty() {
-                args.remove(0);
+            args.drain(..args.len().min(1));
+            let verb = args.first().map(|verb| verb.to_string_lossy().into_owned());
+            let verb = verb.unwrap_or_default();
+            if let Some(first) = args.first_mut() {
+                *first = format!("pxfs {verb}").into();
             }
-            args.first().map(|verb| verb.to_string_lossy().into_owned()).unwrap_or_default()
+            verb
         }
     };
     let Some(tool) = TOOLS.iter().find(|tool| tool.verb == verb) else {
-        eprintln!("pxfs: no tool '{verb}'");
-        return ExitCode::from(2);
+        return without_tool(&verb);
     };
     let name = args[0].to_string_lossy().into_owned();
     match (tool.run)(args) {
         Ok(status) => status,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{name}: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// What is said when argv names no tool.
+fn without_tool(verb: &str) -> ExitCode {
+    match verb {
+        "help" | "--help" | "-h" => {
+            println!("{}", usage());
+            ExitCode::SUCCESS
+        }
+        "--version" | "-V" | "version" => {
+            println!("pxfs {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        "" => {
+            eprintln!("{}", usage());
+            ExitCode::from(USAGE)
+        }
+        other => {
+            eprintln!("pxfs: no tool '{other}'; 'pxfs help' lists them");
+            ExitCode::from(USAGE)
+        }
+    }
+}
+
+fn usage() -> String {
+    let mut text = String::from(
+        "pxfs - a file system that lives in a picture\n\nUsage: pxfs TOOL [ARGUMENTS]\n\nTools:\n",
+    );
+    for tool in TOOLS {
+        let link = LINKS.iter().find(|(_, verb)| *verb == tool.verb);
+        let link = link.map_or(String::new(), |(name, _)| format!(" (also: {name})"));
+        text.push_str(&format!("  {:<8} {}{link}\n", tool.verb, tool.about));
+    }
+    text.push_str("\n'pxfs TOOL --help' says more about each.");
+    text
+}
+
+/// Buffered standard output; the tool flushes it, so that an error is seen.
+fn stdout() -> std::io::BufWriter<std::io::StdoutLock<'static>> {
+    std::io::BufWriter::with_capacity(1 << 16, std::io::stdout().lock())
+}
+
+/// Whether a tool stopped because nobody reads what it prints: no error.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    })
 }

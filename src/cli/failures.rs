@@ -1,0 +1,37 @@
+//! Files that a tool could not handle: named as they come, counted for the exit status.
+
+use std::process::ExitCode;
+
+use super::show::escape;
+use crate::fs::FsError;
+
+/// What failed so far.
+#[derive(Debug)]
+pub(super) struct Failures {
+    tool: &'static str,
+    count: u64,
+}
+
+impl Failures {
+    /// None yet; `tool` begins each line.
+    pub(super) fn new(tool: &'static str) -> Self {
+        Self { tool, count: 0 }
+    }
+
+    /// Prints an error that names its file itself.
+    pub(super) fn report(&mut self, error: &anyhow::Error) {
+        self.count += 1;
+        eprintln!("{}: {error:#}", self.tool);
+    }
+
+    /// Prints what is wrong with the file at `path`.
+    pub(super) fn report_path(&mut self, path: &[u8], error: &FsError) {
+        self.count += 1;
+        eprintln!("{}: {}: {error}", self.tool, escape(path));
+    }
+
+    /// 0 if nothing failed, else 1.
+    pub(super) fn status(&self) -> ExitCode {
+        if self.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
