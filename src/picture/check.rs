@@ -208,7 +208,10 @@ impl Check<'_> {
             // payload that is gone is missing.
             if have < len {
                 let have = self.layout.available(self.file_len.min(at + have as u64));
-                findings.push(Finding::Missing { have, need: self.layout.payload_len() });
+                let need = self.layout.payload_len();
+                if have < need {
+                    findings.push(Finding::Missing { have, need });
+                }
                 return Ok(None);
             }
             self.band(band, rows, &chunk, &mut sum, findings);
@@ -223,18 +226,16 @@ impl Check<'_> {
         let data_len = g.band_data_len_for(rows);
         let (head, rest) = chunk.split_at(CHUNK_HEAD as usize);
         let (data, crc) = rest.split_at(data_len as usize);
-        let last_band = (band + 1) == g.bands(self.layout.rows());
-        if u64::from(be32(head)) != data_len || &head[4..] != b"IDAT" {
-            // Only the last band can have grown since IHDR was written.
-            let grown = last_band && &head[4..] == b"IDAT" && u64::from(be32(head)) > data_len;
-            findings.push(match grown {
-                true => Finding::HeightTooSmall { rows: self.layout.rows() },
-                false => Finding::BandHeader { band },
-            });
-            if grown {
-                // Its CRC-32 lies elsewhere, beyond what this height covers.
-                return;
-            }
+        let (len, is_idat) = (u64::from(be32(head)), &head[4..] == b"IDAT");
+        let is_last = band + 1 == g.bands(self.layout.rows());
+        if is_last && is_idat && len > data_len {
+            // Only the last band can have grown since IHDR was written. Its
+            // CRC-32 lies beyond what this height covers.
+            findings.push(Finding::HeightTooSmall { rows: self.layout.rows() });
+            return;
+        }
+        if len != data_len || !is_idat {
+            findings.push(Finding::BandHeader { band });
         }
         let (stored, computed) = (be32(crc), chunk_crc(b"IDAT", data));
         if stored != computed {
@@ -242,18 +243,24 @@ impl Check<'_> {
             let to = from + rows * g.row_payload();
             findings.push(Finding::BandChecksum { band, from, to, stored, computed });
         }
-        for (block, bytes) in data.chunks(g.block_len() as usize).enumerate() {
-            let (header, block_rows) = bytes.split_at(BLOCK_HEAD as usize);
-            let len = (block_rows.len() as u16).to_le_bytes();
-            if header != [0, len[0], len[1], !len[0], !len[1]] {
-                findings.push(Finding::BlockHeader { band, block: block as u64 });
-            }
-            sum.update(block_rows);
-            let first = band * g.rows_in_band() + block as u64 * g.rows_in_block();
-            for (row, bytes) in block_rows.chunks(g.stride() as usize).enumerate() {
-                if bytes[0] != 0 {
-                    findings.push(Finding::FilterByte { row: first + row as u64 });
-                }
+        for (block, bytes) in (0..).zip(data.chunks(g.block_len() as usize)) {
+            self.block(band, block, bytes, findings);
+            sum.update(&bytes[BLOCK_HEAD as usize..]);
+        }
+    }
+
+    /// Verifies the framing of one stored block.
+    fn block(&self, band: u64, block: u64, bytes: &[u8], findings: &mut Findings) {
+        let g = self.layout.geometry();
+        let (header, rows) = bytes.split_at(BLOCK_HEAD as usize);
+        let len = (rows.len() as u16).to_le_bytes();
+        if header != [0, len[0], len[1], !len[0], !len[1]] {
+            findings.push(Finding::BlockHeader { band, block });
+        }
+        let first = band * g.rows_in_band() + block * g.rows_in_block();
+        for (row, bytes) in (first..).zip(rows.chunks(g.stride() as usize)) {
+            if bytes[0] != 0 {
+                findings.push(Finding::FilterByte { row });
             }
         }
     }

@@ -92,27 +92,28 @@ pub fn diagnose(expected: &[[u8; 4]], seen: &[[u8; 4]]) -> Option<Harm> {
     };
     // From the most particular change to the vaguest: the first that explains
     // every pixel is the answer.
-    Some(if SWAPS.iter().any(|swap| all(*swap)) {
-        Harm::ChannelsSwapped
-    } else if all(|e, s| e == s || (e[3] == 0 && s[3] == 0)) {
-        Harm::TransparentBlackened
-    } else if all(premultiplied) || all(premultiplied_and_back) {
-        Harm::AlphaPremultiplied
-    } else if seen.iter().all(|s| s[3] == 255) && expected.iter().any(|e| e[3] != 255) {
-        alpha_removed_or_worse(expected, seen)
-    } else if mean_difference(expected, seen, |_| true) < LOSSY_MEAN {
-        Harm::LossyColours
-    } else {
-        Harm::Unknown
-    })
+    Some(
+        if SWAPS
+            .iter()
+            .any(|order| expected.iter().map(|e| order.map(|i| e[i])).eq(seen.iter().copied()))
+        {
+            Harm::ChannelsSwapped
+        } else if all(|e, s| e == s || (e[3] == 0 && s[3] == 0)) {
+            Harm::TransparentBlackened
+        } else if all(premultiplied) || all(premultiplied_and_back) {
+            Harm::AlphaPremultiplied
+        } else if seen.iter().all(|s| s[3] == 255) && expected.iter().any(|e| e[3] != 255) {
+            alpha_removed_or_worse(expected, seen)
+        } else if mean_difference(expected, seen, |_| true) < LOSSY_MEAN {
+            Harm::LossyColours
+        } else {
+            Harm::Unknown
+        },
+    )
 }
 
 /// Orders of channels in use beside RGBA.
-const SWAPS: [fn(&[u8; 4], &[u8; 4]) -> bool; 3] = [
-    |e, s| [e[2], e[1], e[0], e[3]] == *s,
-    |e, s| [e[3], e[0], e[1], e[2]] == *s,
-    |e, s| [e[3], e[2], e[1], e[0]] == *s,
-];
+const SWAPS: [[usize; 4]; 3] = [[2, 1, 0, 3], [3, 0, 1, 2], [3, 2, 1, 0]];
 
 /// Alpha is gone: were the opaque pixels at least left alone?
 fn alpha_removed_or_worse(expected: &[[u8; 4]], seen: &[[u8; 4]]) -> Harm {
@@ -142,8 +143,7 @@ fn premultiplied_and_back(expected: &[u8; 4], seen: &[u8; 4]) -> bool {
     if alpha == 0 {
         return seen[3] == 0;
     }
-    let slack = 255 / alpha + u32::from(alpha != 255);
-    let slack = if alpha == 255 { 0 } else { slack };
+    let slack = if alpha == 255 { 0 } else { 255 / alpha + 1 };
     (0..3).all(|i| u32::from(expected[i]).abs_diff(u32::from(seen[i])) <= slack)
         && expected[3] == seen[3]
 }
@@ -159,7 +159,7 @@ fn mean_difference(
         sum += (0..3).map(|i| u32::from(e[i].abs_diff(s[i]))).sum::<u32>();
         samples += 3;
     }
-    if samples == 0 { u32::MAX } else { sum / samples }
+    sum.checked_div(samples).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ const MAX_COMMENT: u64 = 1024;
 /// The keyword of the comment's tEXt chunk, with its terminator.
 const COMMENT_KEY: &[u8] = b"Comment\0";
 
+/// What the comment of a picture that pxfs wrote starts with.
+pub(crate) const COMMENT_START: &str = "pxfs file system, ";
+
 /// The fields of IHDR that differ between pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ihdr {
@@ -145,7 +148,7 @@ fn parse_comment(text: &[u8]) -> Option<String> {
 
 /// The comment that tells a stripped or resized picture from any other one.
 pub(crate) fn comment_text(width: u32) -> String {
-    format!("pxfs file system, {width} pixels wide: keep every pixel exactly")
+    format!("{COMMENT_START}{width} pixels wide: keep every pixel exactly")
 }
 
 /// Everything a seekable PNG holds before its first band.

@@ -39,10 +39,9 @@ pub(crate) fn read_full_at(file: &File, position: u64, buf: &mut [u8]) -> Result
     if have == buf.len() {
         return Ok(());
     }
-    Err(PictureError::Truncated {
-        have: position.saturating_add(have as u64),
-        need: position.saturating_add(buf.len() as u64),
-    })
+    // The read may have started beyond the end: what is there is the file's to say.
+    let have = file_len(file)?.min(position.saturating_add(have as u64));
+    Err(PictureError::Truncated { have, need: position.saturating_add(buf.len() as u64) })
 }
 
 /// A file from `base` on as a sequential reader, for decoders that want one.

@@ -30,6 +30,7 @@ mod sums;
 mod writer;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 
 use std::fs::File;

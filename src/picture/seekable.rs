@@ -7,7 +7,7 @@ use std::fs::File;
 
 use super::error::{PictureError, Result};
 use super::geometry::{BLOCK_HEAD, CHUNK_HEAD, Channels, Geometry, TAIL_LEN};
-use super::head::{Head, ZLIB_CHUNK_LEN, ZLIB_HEADER, be32, build_tail};
+use super::head::{COMMENT_START, Head, ZLIB_CHUNK_LEN, ZLIB_HEADER, be32, build_tail};
 use super::medium::read_some_at;
 
 /// Payload bytes asked of the file at once: large enough to make the calls
@@ -60,19 +60,21 @@ impl Layout {
             let need = idat + start.len() as u64;
             return Err(PictureError::Truncated { have: idat + have as u64, need });
         }
-        Ok(layout.accepts_first_band(&start[ZLIB_CHUNK_LEN as usize..]).then_some(layout))
+        let ours = head.comment.as_deref().is_some_and(|text| text.starts_with(COMMENT_START));
+        let rows = if ours { 1 } else { u64::from(layout.rows) };
+        Ok(layout.accepts_first_band(&start[ZLIB_CHUNK_LEN as usize..], rows).then_some(layout))
     }
 
-    /// Whether these 14 bytes can begin the first band.
+    /// Whether these 14 bytes can begin a first band of at least `rows` rows.
     ///
-    /// IHDR may say fewer rows than the band has: an append that was cut off
-    /// fixes the height last. It never says more.
-    fn accepts_first_band(&self, start: &[u8]) -> bool {
+    /// After an append that was cut off the band can hold more rows than IHDR
+    /// says, and after a loss of power, when writes may arrive in any order,
+    /// fewer: that much is believed only of a picture that names us.
+    fn accepts_first_band(&self, start: &[u8], rows: u64) -> bool {
         let g = self.geometry;
         let len = u64::from(be32(start));
         let block_rows_len = u64::from(u16::from_le_bytes([start[9], start[10]]));
         let complement = u64::from(u16::from_le_bytes([start[11], start[12]]));
-        let rows = u64::from(self.rows);
         let least = g.band_data_len_for(rows.min(g.rows_in_band()));
         let least_block = rows.min(g.rows_in_block()) * g.stride();
         &start[4..8] == b"IDAT"
