@@ -150,8 +150,7 @@ mod tests {
 
     #[test]
     fn masks_take_bits_from_files_and_directories_but_not_from_links() {
-        let overrides =
-            Overrides { uid: Some(1), gid: None, file_mask: 0o133, dir_mask: 0o022 };
+        let overrides = Overrides { uid: Some(1), gid: None, file_mask: 0o133, dir_mask: 0o022 };
         let view = View { overrides, private_to: None };
         for (kind, perm, expected) in [
             (FileKind::Regular, 0o4777, 0o4644),

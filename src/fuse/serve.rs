@@ -54,9 +54,9 @@ impl Default for KernelFlags {
 }
 
 /// How a tree is mounted.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct MountConfig {
-    /// What /proc/mounts shows as the source.
+    /// What /proc/mounts shows as the source; the kernel refuses an empty one.
     pub source: OsString,
     /// Serving threads; 0 is taken as 1.
     pub threads: usize,
@@ -66,6 +66,18 @@ pub struct MountConfig {
     pub flags: KernelFlags,
     /// Owners and permissions to show instead of the tree's.
     pub overrides: Overrides,
+}
+
+impl Default for MountConfig {
+    fn default() -> Self {
+        Self {
+            source: "pxfs".into(),
+            threads: 1,
+            audience: Audience::default(),
+            flags: KernelFlags::default(),
+            overrides: Overrides::default(),
+        }
+    }
 }
 
 /// A mounted tree. Dropping it unmounts.
