@@ -1,0 +1,67 @@
+//! The few system calls that need unsafe code: waiting for signals, and taking
+//! over a descriptor that was inherited by number.
+
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// The signals that end a mount cleanly.
+const ENDING: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
+
+/// The ending signals, blocked: from now on they only reach who waits for them.
+#[derive(Clone, Copy)]
+pub(super) struct Signals(libc::sigset_t);
+
+impl Signals {
+    /// Blocks the ending signals in this thread and in those it starts later,
+    /// so it must be called before any thread is started: one that was missed
+    /// would let a signal kill the process and leave a dead mount behind.
+    pub(super) fn block() -> io::Result<Self> {
+        let mut set = MaybeUninit::uninit();
+        // SAFETY: sigemptyset initialises the whole set before it is read, the
+        // signal numbers are valid, and a null old set is allowed.
+        unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in ENDING {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            let set = set.assume_init();
+            match libc::pthread_sigmask(libc::SIG_BLOCK, &set, std::ptr::null_mut()) {
+                0 => Ok(Self(set)),
+                errno => Err(io::Error::from_raw_os_error(errno)),
+            }
+        }
+    }
+
+    /// Waits for the next of them.
+    pub(super) fn wait(self) -> i32 {
+        loop {
+            let mut signal = 0;
+            // SAFETY: both pointers are to live locals, the set is initialised.
+            if unsafe { libc::sigwait(&self.0, &mut signal) } == 0 {
+                return signal;
+            }
+        }
+    }
+}
+
+/// Takes over the inherited descriptor `fd`, and keeps it from children. The
+/// standard streams are copied instead: they stay in use under their numbers.
+pub(super) fn take_fd(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: F_GETFD takes no argument and only looks at the number.
+    if fd < 0 || unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+        return Err(io::Error::from_raw_os_error(libc::EBADF));
+    }
+    if fd <= 2 {
+        // SAFETY: the standard streams are open for the life of the process.
+        let stream = unsafe { BorrowedFd::borrow_raw(fd) };
+        return stream.try_clone_to_owned();
+    }
+    // SAFETY: the descriptor is open, and its number came from whoever started
+    // us: nothing in this process has opened it, so nothing else owns it.
+    let owned = unsafe { OwnedFd::from_raw_fd(fd) };
+    rustix::io::fcntl_setfd(&owned, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(owned)
+}
