@@ -47,7 +47,7 @@ impl ImageArgs {
 /// Parses 64 hexadecimal digits.
 pub(super) fn parse_digest(text: &str) -> Result<DigestArg, String> {
     let bad = || format!("'{text}' is not a digest (64 hexadecimal digits)");
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(bad());
     }
     let mut digest = [0; 32];

@@ -30,6 +30,7 @@ use self::names::Register;
 use self::options::{IGNORED, MountOptions, SPECS};
 use self::session::{Events, PidFile, notify};
 use super::Outcome;
+use super::open::{OpenRequest, open_for_mount};
 use crate::fs::Tree;
 use crate::fuse::{Audience, KernelFlags, MountConfig, MountError, Overrides, Served, serve};
 
@@ -172,11 +173,9 @@ fn tell_ready(ready: Option<OwnedFd>) {
 }
 
 /// Opens and checks what is to be mounted.
-// INTEGRATE: call crate::cli::open::open_for_mount with an OpenRequest made of
-// these options; errors must name the file.
 fn open_source(path: &Path, options: &MountOptions) -> anyhow::Result<Arc<dyn Tree>> {
-    let _request = (options.mem, &options.subdir, options.offset, &options.digest, options.threads);
-    anyhow::bail!("{}: opening pictures comes with the store layer", path.display())
+    let request = OpenRequest { offset: options.offset, mem: options.mem, digest: options.digest };
+    open_for_mount(path, &request, options.subdir.as_deref())
 }
 
 fn mount_config(args: &Args, options: &MountOptions) -> anyhow::Result<MountConfig> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::format::Digest;
-use crate::fs::{Tree, Volume, WithHidden};
+use crate::fs::{Subtree, Tree, Volume, WithHidden, resolve};
 use crate::picture::{self, Picture};
 use crate::store::{self, Store};
 
@@ -64,10 +64,21 @@ pub(crate) fn open_tree(path: &Path) -> anyhow::Result<Box<dyn Tree>> {
     Ok(Box::new(open_picture(path, &OpenRequest::default())?))
 }
 
-/// Opens what is to be mounted.
+/// Opens what is to be mounted: the picture's tree, or the one below `subdir`.
 ///
 /// # Errors
-/// As [`open_picture`].
-pub(crate) fn open_for_mount(path: &Path, request: &OpenRequest) -> anyhow::Result<Arc<dyn Tree>> {
-    Ok(Arc::new(open_picture(path, request)?))
+/// As [`open_picture`]; and when `subdir` is no directory.
+pub(crate) fn open_for_mount(
+    path: &Path,
+    request: &OpenRequest,
+    subdir: Option<&Path>,
+) -> anyhow::Result<Arc<dyn Tree>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let tree = open_picture(path, request)?;
+    let Some(subdir) = subdir else {
+        return Ok(Arc::new(tree));
+    };
+    let shown = || format!("{}: subdir={}", path.display(), subdir.display());
+    let root = resolve(&tree, subdir.as_os_str().as_bytes(), true).with_context(shown)?;
+    Ok(Arc::new(Subtree::new(tree, root.ino).with_context(shown)?))
 }

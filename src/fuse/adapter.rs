@@ -58,7 +58,7 @@ const WISHES: &[InitFlags] = &[
     InitFlags::FUSE_CACHE_SYMLINKS,
     InitFlags::FUSE_NO_OPEN_SUPPORT,
     InitFlags::FUSE_NO_OPENDIR_SUPPORT,
-    InitFlags::FUSE_EXPLICIT_INVAL_DATA,
+    InitFlags::FUSE_AUTO_INVAL_DATA,
     InitFlags::FUSE_EXPORT_SUPPORT,
     InitFlags::FUSE_MAX_PAGES,
 ];
@@ -126,12 +126,19 @@ impl Adapter {
         })
     }
 
+    /// How long the kernel may keep what it learns of an inode. A volatile one
+    /// has a new mtime each time it is asked for, at which the kernel drops the
+    /// pages it has of it (FUSE_AUTO_INVAL_DATA).
+    fn ttl(&self, ino: Ino) -> Duration {
+        if self.tree.is_volatile(ino) { Duration::ZERO } else { TTL }
+    }
+
     /// What readdirplus says of a listed file, and for how long. A file whose
     /// inode cannot be read is still listed: the kernel is given its type for no
     /// time at all, so that whoever stats it asks again and gets the error.
     fn listed_attr(&self, ino: Ino, kind: FileKind) -> (FileAttr, Duration) {
         match self.call("readdirplus", ino, |tree| tree.attr(ino)) {
-            Ok(attr) => (self.view.show(&attr), TTL),
+            Ok(attr) => (self.view.show(&attr), self.ttl(ino)),
             Err(_) => (placeholder(ino, kind), Duration::ZERO),
         }
     }
@@ -157,7 +164,7 @@ impl Filesystem for Adapter {
 
     fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.find(parent.0, name.as_bytes()) {
-            Ok(Some(attr)) => reply.entry(&TTL, &self.view.show(&attr), GENERATION),
+            Ok(Some(attr)) => reply.entry(&self.ttl(attr.ino), &self.view.show(&attr), GENERATION),
             // Inode 0 says "no such file" and, unlike ENOENT, may be cached.
             Ok(None) => reply.entry(&TTL, &placeholder(0, FileKind::Regular), GENERATION),
             Err(errno) => reply.error(errno),
@@ -166,7 +173,7 @@ impl Filesystem for Adapter {
 
     fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         match self.call("getattr", ino.0, |tree| tree.attr(ino.0)) {
-            Ok(attr) => reply.attr(&TTL, &self.view.show(&attr)),
+            Ok(attr) => reply.attr(&self.ttl(ino.0), &self.view.show(&attr)),
             Err(errno) => reply.error(errno),
         }
     }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::names::Owner;
+use crate::cli::image_args::{DigestArg, parse_digest};
+use crate::format::Digest;
 
 /// Most serving threads: more than this only costs memory.
 const MAX_THREADS: usize = 64;
@@ -35,7 +37,7 @@ pub(super) struct MountOptions {
     pub(super) subdir: Option<PathBuf>,
     /// Where in SOURCE the picture starts, in bytes.
     pub(super) offset: u64,
-    pub(super) digest: Option<Vec<u8>>,
+    pub(super) digest: Option<Digest>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) log_level: Option<LevelFilter>,
     pub(super) log_file: Option<PathBuf>,
@@ -322,15 +324,9 @@ fn seconds(text: &str) -> Result<Option<Duration>, &'static str> {
     Ok((seconds > 0).then(|| Duration::from_secs(seconds.into())))
 }
 
-fn digest(text: &str) -> Result<Option<Vec<u8>>, &'static str> {
-    let hex = !text.is_empty() && text.len().is_multiple_of(2) && text.is_ascii();
-    let pairs = text.as_bytes().chunks(2).map(|pair| {
-        let pair = std::str::from_utf8(pair).ok()?;
-        let hex = pair.bytes().all(|byte| byte.is_ascii_hexdigit());
-        u8::from_str_radix(pair, 16).ok().filter(|_| hex)
-    });
-    let bytes: Option<Vec<u8>> = pairs.collect();
-    bytes.filter(|_| hex).map(Some).ok_or("expected the hexadecimal digest of 'pxfs info'")
+fn digest(text: &str) -> Result<Option<Digest>, &'static str> {
+    let parsed = parse_digest(text).map(|DigestArg(digest)| Some(digest));
+    parsed.map_err(|_| "expected the 64 hexadecimal digits of 'pxfs info'")
 }
 
 fn path(text: &str) -> Result<Option<PathBuf>, &'static str> {

@@ -34,7 +34,6 @@ fn each_option_sets_its_field() {
         ("subdir=/a/b", |o| o.subdir == Some("/a/b".into())),
         (r"fsname=a\,b\\c", |o| o.fsname.as_deref() == Some(r"a,b\c")),
         ("fsname=a=b", |o| o.fsname.as_deref() == Some("a=b")),
-        ("digest=00fF", |o| o.digest == Some(vec![0, 255])),
         ("idle_timeout=60", |o| o.idle_timeout == Some(Duration::from_secs(60))),
         ("idle_timeout=60,idle_timeout=0", |o| o.idle_timeout.is_none()),
         ("log_level=debug", |o| o.log_level == Some(LevelFilter::Debug)),
@@ -69,8 +68,8 @@ fn what_is_wrong_is_refused_by_name() {
             "option 'mem=99999999999T': expected a size such as 4096, 64K, 256M or 2G",
         ),
         ("offset=-1", "option 'offset=-1': expected a size such as 4096, 64K, 256M or 2G"),
-        ("digest=abc", "option 'digest=abc': expected the hexadecimal digest of 'pxfs info'"),
-        ("digest=+1", "option 'digest=+1': expected the hexadecimal digest of 'pxfs info'"),
+        ("digest=abc", "option 'digest=abc': expected the 64 hexadecimal digits of 'pxfs info'"),
+        ("digest=+1", "option 'digest=+1': expected the 64 hexadecimal digits of 'pxfs info'"),
         ("idle_timeout=1m", "option 'idle_timeout=1m': expected seconds; 0 means never"),
         (
             "log_level=loud",
