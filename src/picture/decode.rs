@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::panic::AssertUnwindSafe;
 
 use image::codecs::{bmp, pnm, qoi, tiff, webp};
 use image::{ColorType, ImageDecoder, ImageError};
@@ -28,6 +29,17 @@ pub(crate) struct Decoded {
 
 /// Decodes the picture at `base` in `file`, using at most `mem` bytes.
 pub(crate) fn decode(file: &File, base: u64, container: Container, mem: u64) -> Result<Decoded> {
+    // Some decoders of other formats assert what a damaged picture breaks. All
+    // they touch is dropped with them, so nothing half done is left behind.
+    let run = AssertUnwindSafe(|| decode_as(file, base, container, mem));
+    std::panic::catch_unwind(run).unwrap_or_else(|_| {
+        let reason = format!("the {container} decoder gave up on it");
+        Err(PictureError::Damaged(reason))
+    })
+}
+
+/// Chooses the decoder.
+fn decode_as(file: &File, base: u64, container: Container, mem: u64) -> Result<Decoded> {
     let window = Window::new(file, base, file_len(file)?);
     let reader = BufReader::with_capacity(READ_SIZE, window);
     match container {
