@@ -177,7 +177,6 @@ fn tell_ready(ready: Option<OwnedFd>) {
 // these options; errors must name the file.
 fn open_source(path: &Path, options: &MountOptions) -> anyhow::Result<Arc<dyn Tree>> {
     let _request = (options.mem, &options.subdir, options.offset, &options.digest, options.threads);
-
     anyhow::bail!("{}: opening pictures comes with the store layer", path.display())
 }
 
