@@ -105,10 +105,8 @@ fn mount(args: &Args, raw: &[OsString]) -> Result<u8, Failure> {
     let texts = texts.ok_or_else(|| Failure::new(USAGE, "-o: options must be UTF-8"))?;
     let options = MountOptions::parse(texts, args.sloppy).or_status(USAGE)?;
     // The process that waits answers for the process that serves.
-    let ready = match args.ready_fd.filter(|_| !args.serving) {
-        Some(fd) => Some(unix::take_fd(fd).with_context(|| format!("--ready-fd {fd}"))),
-        None => None,
-    };
+    let ready = args.ready_fd.filter(|_| !args.serving);
+    let ready = ready.map(|fd| unix::take_fd(fd).with_context(|| format!("--ready-fd {fd}")));
     let ready = ready.transpose().or_status(USAGE)?;
     if args.foreground || args.serving {
         return serve_here(args, &options, ready).map(|()| 0);
@@ -128,6 +126,9 @@ fn mount(args: &Args, raw: &[OsString]) -> Result<u8, Failure> {
 
 /// Opens the picture, mounts it and serves it until it is unmounted.
 fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Result<(), Failure> {
+    if args.serving {
+        daemon::take_name();
+    }
     start_log(args, options).or_status(USAGE)?;
     check::check_rights(options)?;
     let config = mount_config(args, options).or_status(USAGE)?;
@@ -214,7 +215,10 @@ fn absolute(source: &Path) -> PathBuf {
 
 fn mount_failure(error: MountError) -> Failure {
     let status = match error {
-        MountError::NoDevice | MountError::DeviceDenied(_) | MountError::NoHelper => SYSTEM,
+        MountError::NoDevice
+        | MountError::DeviceDenied(_)
+        | MountError::HelperDenied(_)
+        | MountError::NoHelper => SYSTEM,
         _ => MOUNT,
     };
     Failure { status, error: error.into() }

@@ -50,7 +50,9 @@ fn unmount_picture(dir: &Path, lazy: bool) -> anyhow::Result<()> {
         None => bail!("not mounted"),
     }
     match unmount(&dir, lazy) {
-        Err(UnmountError::Busy) => bail!("it is in use ('fuser -vm' tells by whom); -l detaches it"),
+        Err(UnmountError::Busy) => {
+            bail!("it is in use ('fuser -vm' tells by whom); -l detaches it")
+        }
         other => Ok(other?),
     }
 }

@@ -38,6 +38,9 @@ pub enum MountError {
     /// The helper said no.
     #[error("fusermount3 refused: {0}")]
     HelperRefused(String),
+    /// The helper opens the device with the user's rights, which do not suffice.
+    #[error("fusermount3: {0}: root must let users open it, 'chmod 666 /dev/fuse'")]
+    HelperDenied(String),
     /// The kernel said no.
     #[error("the kernel refused the mount: {0}")]
     Kernel(#[source] io::Error),

@@ -50,7 +50,10 @@ pub(super) fn mount(dir: &Path, options: &OsStr) -> Result<OwnedFd, MountError> 
     match device {
         Ok(Some(device)) if output.status.success() => Ok(device),
         Err(error) => Err(MountError::Helper(error)),
-        Ok(_) => Err(MountError::HelperRefused(one_line(&output.stderr))),
+        Ok(_) => Err(match one_line(&output.stderr) {
+            said if said.contains("/dev/fuse") => MountError::HelperDenied(said),
+            said => MountError::HelperRefused(said),
+        }),
     }
 }
 

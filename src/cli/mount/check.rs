@@ -60,10 +60,15 @@ pub(super) fn check_dir(dir: &Path) -> Result<PathBuf, Failure> {
     let dir =
         found.map_err(|error| Failure::new(MOUNT, format!("mount point {shown}: {error}")))?;
     match mountinfo::top_at(&dir) {
-        Ok(Some(entry)) if entry.is_pxfs() => fail(format!(
-            "{} is already mounted on {shown}: 'pxfs umount {shown}' first",
-            entry.source.to_string_lossy()
-        )),
+        // A dead mount may still have its root's attributes in the kernel's
+        // cache; statfs always asks the server.
+        Ok(Some(entry)) if entry.is_pxfs() => match rustix::fs::statvfs(&dir) {
+            Err(Errno::NOTCONN) => fail(stale(&dir)),
+            _ => fail(format!(
+                "{} is already mounted on {shown}: 'pxfs umount {shown}' first",
+                entry.source.to_string_lossy()
+            )),
+        },
         // Any other mount may be covered: an automounter's is there to be.
         _ => Ok(dir),
     }

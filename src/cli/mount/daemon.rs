@@ -65,6 +65,12 @@ pub(super) fn launch(args: &[OsString]) -> Result<Launched, Failure> {
     }
 }
 
+/// Gives the serving process the tool's name in `ps` and `top`; it was started
+/// as /proc/self/exe and would be shown as "exe".
+pub(super) fn take_name() {
+    let _ = rustix::thread::set_name(c"mount.pxfs");
+}
+
 /// Lets go of the caller: its session, its directory, its standard streams. Only
 /// done when the mount works: until then systemd's automounter knows by the
 /// process group that it must not wait for the mount we are making.

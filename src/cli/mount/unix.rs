@@ -24,7 +24,7 @@ impl Signals {
         // signal numbers are valid, and a null old set is allowed.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
-            for signal in ENDING {
+            for signal in ENDING.into_iter().filter(|&signal| !is_ignored(signal)) {
                 libc::sigaddset(set.as_mut_ptr(), signal);
             }
             let set = set.assume_init();
@@ -44,6 +44,18 @@ impl Signals {
                 return signal;
             }
         }
+    }
+}
+
+/// Whether whoever started us wants `signal` to have no effect: nohup(1) does,
+/// and a shell for what it puts into the background. Blocking alone would undo it.
+fn is_ignored(signal: libc::c_int) -> bool {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: a null new action only asks; all-zero is a valid sigaction, so the
+    // old one is initialised also if the call fails.
+    unsafe {
+        libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        action.assume_init().sa_sigaction == libc::SIG_IGN
     }
 }
 
