@@ -19,6 +19,7 @@ mod show;
 mod size;
 mod stat;
 mod tree;
+mod umount;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,6 +38,7 @@ struct Tool {
 const TOOLS: &[Tool] = &[
     Tool { verb: "mkfs", about: "make a picture from a directory or a tar stream", run: mkfs::run },
     Tool { verb: "mount", about: "mount a picture", run: mount::run },
+    Tool { verb: "umount", about: "unmount a picture", run: umount::run },
     Tool { verb: "ls", about: "list files of a picture", run: ls::run },
     Tool { verb: "cat", about: "print files of a picture", run: cat::run },
     Tool { verb: "stat", about: "show all about files of a picture", run: stat::run },
