@@ -8,23 +8,41 @@ use std::io;
 use std::os::fd::AsFd;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 
 /// Times an opening is repeated that raced with a rename (EAGAIN of openat2).
 const RETRIES: usize = 16;
 
+/// What happens to a path that leads out of the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// It is refused with EXDEV.
+    Refuse,
+    /// The directory is the root of all paths, as after chroot(2): absolute
+    /// paths and links start there, and `..` stays there.
+    Root,
+}
+
 /// Opens the regular file `path` below `root` for reading.
 ///
 /// # Errors
-/// EXDEV when an absolute path, `..` or a link leads outside; EINVAL when it is
-/// no regular file.
-pub(super) fn open(root: impl AsFd, path: &str) -> io::Result<File> {
+/// EXDEV as [`Outside`] says; EINVAL when it is no regular file.
+pub(crate) fn open(root: impl AsFd, path: &str, outside: Outside) -> io::Result<File> {
     // NONBLOCK: opening a fifo must not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let inside = match outside {
+        Outside::Refuse => ResolveFlags::BENEATH,
+        Outside::Root => ResolveFlags::IN_ROOT,
+    };
+    let resolve = inside | ResolveFlags::NO_MAGICLINKS;
     let mut tries = 0;
     let fd = loop {
         match rustix::fs::openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {
-            Err(rustix::io::Errno::AGAIN) if tries < RETRIES => tries += 1,
+            Err(Errno::AGAIN) if tries < RETRIES => tries += 1,
+            Err(Errno::NOSYS) => {
+                let message = "this kernel has no openat2(2); Linux 5.6 or later is needed";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+            }
             result => break result?,
         }
     };

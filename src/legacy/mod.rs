@@ -3,7 +3,7 @@
 //! In: a pxOS root, a directory with a registry and blobs. Out: blobs by id.
 //! Never: a path outside that directory, whatever the registry says.
 
-mod beneath;
+pub(crate) mod beneath;
 pub mod registry;
 
 pub use registry::{Fetched, RegistryError, RegistryRoot};

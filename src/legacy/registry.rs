@@ -14,7 +14,7 @@ use flate2::read::ZlibDecoder;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
 
-use crate::legacy::beneath;
+use crate::legacy::beneath::{self, Outside};
 
 const REGISTRY: &str = "file_boot_registry.json";
 const PACK: &str = "project_files.bin";
@@ -160,7 +160,7 @@ impl RegistryRoot {
     }
 
     fn open_file(&self, path: &str) -> Result<File, RegistryError> {
-        beneath::open(&self.directory, path).map_err(|source| {
+        beneath::open(&self.directory, path, Outside::Refuse).map_err(|source| {
             if source.kind() == io::ErrorKind::CrossesDevices {
                 RegistryError::Outside(path.to_owned())
             } else {
