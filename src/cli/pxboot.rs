@@ -10,13 +10,13 @@ use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
 use super::Outcome;
+use super::open::open_tree;
 use crate::boot::log::Entry;
 use crate::boot::sequence::{self, MAX_BYTES, Sequence, TEMPLATE};
 use crate::boot::{
     BootRoot, DirRoot, Format, Level, Log, Options, Outcome as Boot, SourceError, TreeRoot, boot,
     kernel::DEFAULT_FUEL,
 };
-use crate::fs::Tree;
 
 /// Where a root may keep its own boot sequence; the first found is taken.
 const OWN_SEQUENCES: [&str; 2] = ["/boot_sequence.json", "/boot/boot_sequence.json"];
@@ -80,15 +80,8 @@ pub(super) fn run(mut args: Vec<OsString>) -> Outcome {
         let root = DirRoot::open(&cli.root).with_context(|| format!("cannot boot {name}"))?;
         return boot_root(&root, &cli);
     }
-    let tree = open_picture(&cli.root)?;
+    let tree = open_tree(&cli.root)?;
     boot_root(&TreeRoot(tree.as_ref()), &cli)
-}
-
-/// Opens the file tree of a picture.
-// INTEGRATE: replace this body by `crate::cli::open::open_tree(path)`, and the
-// test `a_file_is_taken_for_a_picture` in tests/boot.rs with it.
-fn open_picture(path: &Path) -> anyhow::Result<Box<dyn Tree>> {
-    anyhow::bail!("{}: opening pictures comes with the store layer", path.display())
 }
 
 fn boot_root(root: &dyn BootRoot, cli: &Cli) -> Outcome {
@@ -145,10 +138,10 @@ fn choose_sequence(
             Err(SourceError::NotFound) => continue,
             file => file.with_context(|| format!("boot sequence {path} of the root"))?.bytes,
         };
-        let text = String::from_utf8(text)
-            .with_context(|| format!("boot sequence {path} of the root"))?;
-        let sequence = sequence::parse(&text)
-            .with_context(|| format!("boot sequence {path} of the root"))?;
+        let text =
+            String::from_utf8(text).with_context(|| format!("boot sequence {path} of the root"))?;
+        let sequence =
+            sequence::parse(&text).with_context(|| format!("boot sequence {path} of the root"))?;
         return Ok((sequence, format!("{path} of the root")));
     }
     Ok((sequence::parse(TEMPLATE)?, "built-in".to_owned()))

@@ -121,9 +121,8 @@ pub fn decode(pixel: Pixel) -> Option<&'static Instruction> {
 
 /// The table of `docs/pxi-isa.md`, in Markdown.
 pub fn markdown_table() -> String {
-    let mut text = String::from(
-        "| op | assembly | R | G | B | A | effect |\n|---|---|---|---|---|---|---|\n",
-    );
+    let mut text =
+        String::from("| op | assembly | R | G | B | A | effect |\n|---|---|---|---|---|---|---|\n");
     for instruction in TABLE {
         text.push_str(&markdown_row(instruction));
     }

@@ -19,8 +19,11 @@ impl Diagnostic {
     pub fn render(&self, file: &str, source: &str) -> String {
         let line = source.lines().nth(self.line - 1).unwrap_or("");
         // A tab stays a tab in the margin, so that the mark lies below its text.
-        let margin: String =
-            line.chars().take(self.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let margin: String = line
+            .chars()
+            .take(self.column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
         let gutter = " ".repeat(self.line.to_string().len());
         format!(
             "{file}:{}:{}: error: {}\n {} | {line}\n {gutter} | {margin}{}\n",
