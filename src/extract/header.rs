@@ -1,6 +1,7 @@
 //! The header of a tar member: ustar, with a pax extended header before it for
 //! whatever ustar cannot say.
 
+use super::acl::acl_record;
 use crate::fs::{Attr, FileKind, Time};
 
 /// Tar is made of blocks of this many bytes.
@@ -50,6 +51,11 @@ impl Member<'_> {
         self.put_numbers(&mut header, &mut pax);
         self.put_names(&mut header, &mut pax);
         for (name, value) in self.xattrs {
+            // As text too: that is what tar programs take for an ACL when they
+            // are asked to restore ACLs rather than attributes.
+            if let Some((key, text)) = acl_record(name, value) {
+                record(&mut pax, key, text.as_bytes());
+            }
             let mut key = b"SCHILY.xattr.".to_vec();
             key.extend(encode_xattr_name(name));
             record(&mut pax, &key, value);

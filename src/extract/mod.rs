@@ -8,7 +8,7 @@
 //! ```text
 //! copy     the walk, directories, hard links      tar         members in order
 //!  +- file     contents with their holes           +- header   one member's header
-//!  +- special  symlinks, devices, fifos
+//!  +- special  symlinks, devices, fifos       +- acl     ACLs as text
 //!  +- attrs    owners, modes, times, xattrs
 //!  +- slot     a name taken without following or half replacing anything
 //!  +- label    where something is, without a path that could be too long
@@ -18,6 +18,7 @@
 //! was there before and whoever changes it meanwhile. Everything is reached
 //! from descriptors of directories, name by name.
 
+mod acl;
 mod attrs;
 mod copy;
 mod error;
