@@ -6,7 +6,8 @@
 //! [`Observer`].
 //!
 //! ```text
-//! copy     the walk, directories, hard links      tar         members in order
+//! copy     the walk, directories                  tar         members in order
+//!  +- write    one file, or a name of one
 //!  +- file     contents with their holes           +- header   one member's header
 //!  +- special  symlinks, devices, fifos       +- acl     ACLs as text
 //!  +- attrs    owners, modes, times, xattrs
@@ -28,6 +29,7 @@ mod label;
 mod slot;
 mod special;
 mod tar;
+mod write;
 
 pub use copy::{Copier, CopyOptions, DestDir};
 pub use error::ExtractError;
