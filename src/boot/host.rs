@@ -24,11 +24,7 @@ pub(super) struct StageHost<'a, 'log> {
 }
 
 impl<'a, 'log> StageHost<'a, 'log> {
-    pub(super) fn new(
-        root: &'a dyn BootRoot,
-        stage: &'a Stage,
-        log: &'a mut Log<'log>,
-    ) -> Self {
+    pub(super) fn new(root: &'a dyn BootRoot, stage: &'a Stage, log: &'a mut Log<'log>) -> Self {
         Self { root, stage, log, line: String::new(), printed: 0, calls: 0 }
     }
 

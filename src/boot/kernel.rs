@@ -238,10 +238,7 @@ fn log_failure(
         (false, false) => (Level::Warn, "optional", "skipped"),
         (false, true) => (Level::Warn, "optional", "would be skipped"),
     };
-    let message = format!(
-        "Stage {} ({need}) failed: {}: {error}; {then}",
-        stage.label(),
-        stage.path
-    );
+    let message =
+        format!("Stage {} ({need}) failed: {}: {error}; {then}", stage.label(), stage.path);
     log.write(&Entry::new(level, error.event(), message).of(stage))
 }

@@ -209,12 +209,8 @@ mod tests {
 
     #[test]
     fn lines_are_text_or_json_and_cannot_be_forged() {
-        let stage = Stage {
-            stage: 4.into(),
-            name: "World".into(),
-            path: "/boot/w".into(),
-            required: true,
-        };
+        let stage =
+            Stage { stage: 4.into(), name: "World".into(), path: "/boot/w".into(), required: true };
         let entry = Entry::new(Level::Warn, "print", "a\n[INFO] b\u{1b}[2J").of(&stage).id(0xAB);
         let mut text = Vec::new();
         Log::new(Format::Text, vec![Box::new(&mut text)]).write(&entry).unwrap();

@@ -91,9 +91,8 @@ pub fn parse(text: &str) -> Result<Sequence, SequenceError> {
 }
 
 fn stage(index: usize, entry: &Value) -> Result<Stage, SequenceError> {
-    let wrong = |what, expected, found| {
-        SequenceError::Entry { index, what, expected, found: kind(found) }
-    };
+    let wrong =
+        |what, expected, found| SequenceError::Entry { index, what, expected, found: kind(found) };
     let Value::Object(fields) = entry else {
         return Err(wrong("it", "an object", Some(entry)));
     };
@@ -180,7 +179,10 @@ mod tests {
             (r#"{"sequence": {}}"#, "\"sequence\" is an object"),
             (r#"{"sequence": []}"#, "nothing to boot"),
             (r#"{"sequence": [1]}"#, "entry 1 of \"sequence\": it is a number"),
-            (r#"{"sequence": [{"path": "/a"}, {}]}"#, "entry 2 of \"sequence\": \"path\" is missing"),
+            (
+                r#"{"sequence": [{"path": "/a"}, {}]}"#,
+                "entry 2 of \"sequence\": \"path\" is missing",
+            ),
             (r#"{"sequence": [{"path": ""}]}"#, "\"path\" is an empty text"),
             (r#"{"sequence": [{"path": "/"}]}"#, "\"path\" is a text"),
             (r#"{"sequence": [{"path": "/a", "required": 1}]}"#, "\"required\" is a number"),

@@ -145,10 +145,10 @@ fn choose_sequence(
             Err(SourceError::NotFound) => continue,
             file => file.with_context(|| format!("boot sequence {path} of the root"))?.bytes,
         };
-        let text = String::from_utf8(text)
-            .with_context(|| format!("boot sequence {path} of the root"))?;
-        let sequence = sequence::parse(&text)
-            .with_context(|| format!("boot sequence {path} of the root"))?;
+        let text =
+            String::from_utf8(text).with_context(|| format!("boot sequence {path} of the root"))?;
+        let sequence =
+            sequence::parse(&text).with_context(|| format!("boot sequence {path} of the root"))?;
         return Ok((sequence, format!("{path} of the root")));
     }
     Ok((sequence::parse(TEMPLATE)?, "built-in".to_owned()))

@@ -16,7 +16,11 @@ use crate::pxi::raster::MAX_PNG_BYTES;
 
 /// Run, assemble and disassemble PXI programs: pictures whose pixels are instructions.
 #[derive(Debug, Parser)]
-#[command(name = "pxi", version, after_help = "See docs/pxi-isa.md for the machine and its assembly.")]
+#[command(
+    name = "pxi",
+    version,
+    after_help = "See docs/pxi-isa.md for the machine and its assembly."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

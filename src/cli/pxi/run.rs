@@ -82,13 +82,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     report(args, &machine, layout, host, &stop)
 }
 
-fn report(
-    args: &Args,
-    machine: &Machine,
-    layout: Layout,
-    host: ToolHost,
-    stop: &Stop,
-) -> Outcome {
+fn report(args: &Args, machine: &Machine, layout: Layout, host: ToolHost, stop: &Stop) -> Outcome {
     if host.refused > 0 {
         eprintln!("pxi: SYS_LLM refused {} times: {}", host.refused, LlmError::NoModel);
     }

@@ -27,8 +27,7 @@ impl Names {
                 for (minus, term) in terms {
                     let value = self.value(term)?;
                     // Constants defined by sums of constants could otherwise grow without end.
-                    let next =
-                        if *minus { sum.checked_sub(value) } else { sum.checked_add(value) };
+                    let next = if *minus { sum.checked_sub(value) } else { sum.checked_add(value) };
                     sum = next.ok_or_else(|| expr.span.error("the sum does not fit 64 bits"))?;
                 }
                 sum

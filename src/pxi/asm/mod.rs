@@ -56,9 +56,9 @@ pub fn assemble(source: &str, options: Options) -> Result<Raster, Vec<Diagnostic
     let is_module = match options.form {
         Form::Module => true,
         Form::Raw => false,
-        Form::AsWritten => lines
-            .iter()
-            .any(|(_, line)| matches!(line.statement, Some((Statement::Module, _)))),
+        Form::AsWritten => {
+            lines.iter().any(|(_, line)| matches!(line.statement, Some((Statement::Module, _))))
+        }
     };
     let plan = Plan::of(&lines, is_module, &mut errors);
     if errors.is_empty() { emit::emit(&lines, &plan, options) } else { Err(errors) }

@@ -257,8 +257,7 @@ impl Parser<'_> {
             self.at += 1;
         }
         let last = self.tokens[self.at - 1].1;
-        let span =
-            Span { column: start.column, length: last.column + last.length - start.column };
+        let span = Span { column: start.column, length: last.column + last.length - start.column };
         match terms.pop() {
             Some((false, only)) if terms.is_empty() => Ok(only),
             last => {
