@@ -346,7 +346,7 @@ mod tree {
     };
 
     /// Regular files by path; directories are what lies before a slash.
-    pub struct Files(pub Vec<(String, Vec<u8>)>);
+    pub(super) struct Files(pub(super) Vec<(String, Vec<u8>)>);
 
     impl Files {
         /// Paths of directories and files, each with the inode number of its place.

@@ -13,7 +13,7 @@ fn blob_of(id: i64) -> Option<Vec<u8>> {
 }
 
 fn answer_of(prompt: &str) -> Option<String> {
-    (prompt.len() % 3 != 0).then(|| prompt.chars().rev().chain(['\u{20ac}']).collect())
+    (!prompt.len().is_multiple_of(3)).then(|| prompt.chars().rev().chain(['\u{20ac}']).collect())
 }
 
 struct World(String);
