@@ -300,6 +300,10 @@ impl<T: PixelTree> Tree for WithHidden<T> {
         self.inner.cached_bytes()
     }
 
+    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
+        if ino & OWN == 0 { self.inner.neighbours(ino, visit) } else { Ok(()) }
+    }
+
     fn is_volatile(&self, ino: Ino) -> bool {
         ino == STATS
     }

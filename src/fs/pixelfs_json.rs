@@ -1,43 +1,56 @@
 //! `pixelfs.json`: the tree in the form that pxOS's Python tools read.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::walk::{Step, walk};
-use crate::fs::{FileKind, FsError, Pixel, PixelTree, ROOT_INO, Result};
+use crate::fs::{FileKind, Pixel, PixelTree, ROOT_INO, Result};
 
-/// The most files that are listed; beyond, the file would outgrow every budget.
-const MAX_FILES: usize = 200_000;
+/// The longest file that is made, some 100,000 entries: it is kept in memory.
+const MAX_LEN: usize = 32 << 20;
+
+/// What the Python tools write before the entries, and what comes after them.
+const HEAD: &str = "{\n  \"version\": \"1.0\",\n  \"description\": \
+                    \"Pixel Filesystem - Maps paths to file boot pixels\",\n  \"entries\": {";
+const TAIL: &str = "\n  }\n}";
 
 /// The whole file: 2-space indent, ASCII only, no newline at the end, as the
 /// Python tools write it. A path that is not UTF-8 has U+FFFD in its place.
 pub(super) fn write_pixelfs_json(tree: &dyn PixelTree) -> Result<Vec<u8>> {
-    let mut entries = Map::new();
-    let mut too_many = false;
+    let mut out = String::from(HEAD);
+    let mut is_first = true;
     walk(tree, ROOT_INO, &mut |step| {
         let Step::Entry(path, attr) = step else { return Ok(false) };
         if attr.kind == FileKind::Regular
             && let Ok(Some(pixel)) = tree.pixel(attr.ino)
         {
-            too_many |= entries.len() >= MAX_FILES;
-            if too_many {
-                return Ok(false);
-            }
             let path = format!("/{}", String::from_utf8_lossy(path));
             let entry = entry(tree, &path, attr.ino, &pixel)?;
-            entries.insert(path, entry);
+            push_entry(&mut out, &path, &entry, is_first);
+            is_first = false;
+            if out.len() > MAX_LEN {
+                let what = "pixelfs.json: there are too many files for it";
+                return Err(std::io::Error::new(std::io::ErrorKind::FileTooLarge, what).into());
+            }
         }
-        Ok(!too_many)
+        Ok(true)
     })?;
-    if too_many {
-        let what = format!("pixelfs.json: there are more than {MAX_FILES} files");
-        return Err(FsError::Io(std::io::Error::new(std::io::ErrorKind::FileTooLarge, what)));
+    if is_first {
+        // Python closes an empty object on the same line.
+        out.push_str("}\n}");
+    } else {
+        out.push_str(TAIL);
     }
-    let whole = json!({
-        "version": "1.0",
-        "description": "Pixel Filesystem - Maps paths to file boot pixels",
-        "entries": entries,
-    });
-    Ok(to_ascii(&format!("{whole:#}")).into_bytes())
+    Ok(out.into_bytes())
+}
+
+fn push_entry(out: &mut String, path: &str, entry: &Value, is_first: bool) {
+    if !is_first {
+        out.push(',');
+    }
+    out.push_str("\n    ");
+    out.push_str(&to_ascii(&Value::from(path).to_string()));
+    out.push_str(": ");
+    out.push_str(&to_ascii(&format!("{entry:#}")).replace('\n', "\n    "));
 }
 
 fn entry(tree: &dyn PixelTree, path: &str, ino: u64, pixel: &Pixel) -> Result<Value> {

@@ -82,6 +82,11 @@ impl<T: Tree> Tree for Subtree<T> {
         self.inner.stat()
     }
 
+    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
+        // Regular files have the same numbers in both.
+        self.inner.neighbours(ino, visit)
+    }
+
     fn is_volatile(&self, ino: Ino) -> bool {
         self.inner.is_volatile(self.inner_ino(ino))
     }

@@ -170,6 +170,13 @@ pub trait Tree: Send + Sync {
     /// Totals for statfs.
     fn stat(&self) -> Result<TreeStat>;
 
+    /// Calls `visit` with files that are decoded together with `ino` and come
+    /// after it, and their whole content, until it returns false. A hint: none
+    /// need be given.
+    fn neighbours(&self, _ino: Ino, _visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
+        Ok(())
+    }
+
     /// Whether a file changes by itself, so that nothing about it may be cached.
     fn is_volatile(&self, _ino: Ino) -> bool {
         false

@@ -10,6 +10,10 @@ use crate::fs::{
 };
 use crate::store::{Cursor, Store, StoreError};
 
+/// Inodes in a row that are not in a block before it is given up to look for
+/// more that are.
+const MAX_STRANGERS: u32 = 16;
+
 /// A picture's file system, read-only.
 #[derive(Debug)]
 pub struct Volume {
@@ -183,6 +187,24 @@ impl Volume {
             blocks: record.allocated.div_ceil(512),
             mtime: Time { secs: record.mtime.0, nanos: record.mtime.1 },
             ctime: Time { secs: record.ctime.0, nanos: record.ctime.1 },
+        })
+    }
+
+    /// Size and extent of a file that lies whole in one block; `None` for all others.
+    fn packed(&self, ino: Ino) -> Result<Option<(u64, Extent)>> {
+        let InodeData::Regular(number @ 1..) = self.inode(ino)?.data else {
+            return Ok(None);
+        };
+        let content = self.store.content(number)?;
+        Ok(match content.extents {
+            Extents::One(extent)
+                if extent.chunk_log == 0
+                    && extent.kind == ExtentKind::Data
+                    && (extent.logical, extent.len) == (0, content.size) =>
+            {
+                Some((content.size, extent))
+            }
+            _ => None,
         })
     }
 
@@ -409,6 +431,39 @@ impl Tree for Volume {
         let superblock = self.store.superblock();
         let inodes = superblock.root(TreeKind::Inodes).map_or(0, |root| root.node.entries);
         Ok(TreeStat { total_bytes: superblock.stream_len, free_bytes: 0, inodes })
+    }
+
+    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
+        let Some((_, packed)) = self.packed(ino)? else {
+            return Ok(());
+        };
+        let block = self.store.block(packed.block)?;
+        // Children of a directory have consecutive numbers in the order of
+        // their names, and contents were packed in that order.
+        let mut strangers = 0;
+        for next in ino.saturating_add(1).. {
+            match self.packed(next) {
+                Ok(Some((size, extent))) if extent.block == packed.block => {
+                    let start = extent.offset as usize;
+                    let content = start.checked_add(size as usize);
+                    let Some(content) = content.and_then(|end| block.get(start..end)) else {
+                        break;
+                    };
+                    if !visit(next, content) {
+                        break;
+                    }
+                }
+                Err(_) => break,
+                // A directory, an empty file, a duplicate: what follows may fit again.
+                Ok(_) => {
+                    strangers += 1;
+                    if strangers > MAX_STRANGERS {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     fn cached_bytes(&self) -> u64 {

@@ -21,6 +21,7 @@ use fuser::{
 use super::activity::Activity;
 use super::attr::{BLOCK_SIZE, View, file_type, placeholder};
 use super::listing::list;
+use super::push::{self, Pusher};
 use super::trouble::Trouble;
 use super::xattr;
 use crate::fs::{self, Attr, FileKind, FsError, Ino, Seek, Tree};
@@ -76,6 +77,7 @@ pub(super) struct Adapter {
     activity: Arc<Activity>,
     trouble: Trouble,
     xattrs: xattr::Policy,
+    pusher: Pusher,
     no_open: bool,
     no_opendir: bool,
 }
@@ -86,9 +88,10 @@ impl Adapter {
         view: View,
         xattrs: xattr::Policy,
         activity: Arc<Activity>,
+        pusher: Pusher,
     ) -> Self {
         let trouble = Trouble::new();
-        Self { tree, view, activity, trouble, xattrs, no_open: false, no_opendir: false }
+        Self { tree, view, activity, trouble, xattrs, pusher, no_open: false, no_opendir: false }
     }
 
     /// Calls the tree for operation `op` on `ino`; a panic becomes EIO.
@@ -222,7 +225,12 @@ impl Filesystem for Adapter {
             }
             let buffer = &mut buffer[..size];
             match self.call("read", ino.0, |tree| tree.read(ino.0, offset, buffer)) {
-                Ok(got) => reply.data(&buffer[..got.min(size)]),
+                Ok(got) => {
+                    reply.data(&buffer[..got.min(size)]);
+                    if offset == 0 && (got as u64) < push::MAX_FILE {
+                        self.pusher.was_read(ino.0);
+                    }
+                }
                 Err(errno) => reply.error(errno),
             }
         });

@@ -12,6 +12,7 @@ mod device;
 mod fusermount;
 mod listing;
 pub mod mountinfo;
+mod push;
 mod serve;
 mod trouble;
 mod xattr;

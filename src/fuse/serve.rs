@@ -15,6 +15,7 @@ use super::activity::Activity;
 use super::adapter::Adapter;
 use super::attr::{Overrides, View};
 use super::device::{self, MountError, MountPoint, UnmountError};
+use super::push;
 use super::xattr;
 use crate::fs::Tree;
 
@@ -103,11 +104,18 @@ pub fn serve(
     let dir = dir.canonicalize().map_err(MountError::Kernel)?;
     let activity = Arc::new(Activity::new());
     let (view, policy) = presentation(config);
-    let adapter = Adapter::new(tree, view, policy, Arc::clone(&activity));
+    let (pusher, pushes) = push::channel();
+    let adapter = Adapter::new(Arc::clone(&tree), view, policy, Arc::clone(&activity), pusher);
     let (device, point) = device::mount(&dir, config)?;
     // From here on dropping `served` takes the mount away again.
     let mut served = Served { point, activity, session: None };
     let session = Session::from_fd(adapter, device, acl(config), fuser_config(config))
+        .map_err(MountError::Session)?;
+    let notifier = session.notifier();
+    // It ends by itself when the adapter, which holds the other end, is dropped.
+    std::thread::Builder::new()
+        .name("pxfs-push".into())
+        .spawn(move || pushes.run(&*tree, &notifier))
         .map_err(MountError::Session)?;
     let thread = std::thread::Builder::new()
         .name("pxfs-session".into())
