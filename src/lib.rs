@@ -7,7 +7,7 @@
 //! ```text
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
 //! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
-//! boot       stages -> machine
+//! boot       stages -> machine                  extract a tree becomes files or a tar stream
 //! fs         files, directories, attributes     pxi     the machine: isa, asm, cpu
 //! store      blocks, codecs, caches, B+trees    legacy  pxOS roots (registries and blobs)
 //! format     the layout in bytes, no I/O
@@ -18,6 +18,7 @@
 
 pub mod boot;
 pub mod cli;
+pub mod extract;
 pub mod format;
 pub mod fs;
 pub mod fuse;

@@ -4,6 +4,9 @@
 //! come back here, the only place that prints them and chooses the exit status.
 
 mod cat;
+mod convert;
+mod cp;
+mod export;
 mod failures;
 mod find;
 mod image_args;
@@ -44,6 +47,9 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "stat", about: "show all about files of a picture", run: stat::run },
     Tool { verb: "tree", about: "show a picture's files as a tree", run: tree::run },
     Tool { verb: "find", about: "search a picture", run: find::run },
+    Tool { verb: "cp", about: "copy files out of a picture", run: cp::run },
+    Tool { verb: "export", about: "write a picture's files as a tar stream", run: export::run },
+    Tool { verb: "convert", about: "make a picture seekable again", run: convert::run },
     Tool { verb: "info", about: "show what a picture holds", run: info::run },
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },

@@ -10,7 +10,7 @@ const MAX_LEN: usize = 32 << 20;
 
 /// What the Python tools write before the entries, and what comes after them.
 const HEAD: &str = "{\n  \"version\": \"1.0\",\n  \"description\": \
-                    \"Pixel Filesystem - Maps paths to file boot pixels\",\n  \"entries\": {";
+                    \"PixelFS virtual filesystem for pxOS\",\n  \"entries\": {";
 const TAIL: &str = "\n  }\n}";
 
 /// The whole file: 2-space indent, ASCII only, no newline at the end, as the

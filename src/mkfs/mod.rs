@@ -44,6 +44,7 @@ use crate::store::Encoding;
 use contents::{ContentWriter, Sizes};
 use pool::Pool;
 use records::{FileBytes, Meta, NewInode, Records};
+use scratch::Unpublished;
 
 /// What becomes of several names for one inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -178,7 +179,7 @@ pub fn make(
         _ => Path::new("."),
     };
     let failed = |source| MkfsError::output(image.display().to_string(), source);
-    let target = Target::create(dir, image).map_err(failed)?;
+    let target = Unpublished::create(dir, image).map_err(failed)?;
     let mut summary = Summary::default();
     let file = fill(&target, dir, source, options, progress, &mut summary)?;
     file.sync_all().map_err(failed)?;
@@ -193,7 +194,7 @@ fn rounded(elapsed: Duration) -> f64 {
 }
 
 fn fill(
-    target: &Target,
+    target: &Unpublished,
     dir: &Path,
     source: Source,
     options: &Options,
@@ -232,33 +233,6 @@ fn fill(
     summary.pixels = contents.pixels.len();
     summary.deduplicated_bytes = content_stats.deduplicated;
     summary.deduplicated_files = content_stats.duplicate_files;
-    let file = target.file.try_clone().map_err(|source| MkfsError::output("picture", source))?;
+    let file = target.file().try_clone().map_err(|source| MkfsError::output("picture", source))?;
     assemble::assemble(file, options, contents, records, summary)
-}
-
-/// The picture before it has its name: gone with the process if it never gets one.
-struct Target {
-    file: File,
-    dir: PathBuf,
-    stem: String,
-}
-
-impl Target {
-    fn create(dir: &Path, image: &Path) -> std::io::Result<Self> {
-        let stem = image.file_name().unwrap_or(image.as_os_str()).to_string_lossy();
-        // The temporary name must have room for what is added to it.
-        let stem = stem.chars().take(40).collect();
-        let mode = scratch::PICTURE_MODE;
-        Ok(Self { file: scratch::scratch_file_with(dir, mode)?, dir: dir.to_owned(), stem })
-    }
-
-    /// Gives the picture its name, in place of what may have had it.
-    fn publish(self, image: &Path) -> std::io::Result<()> {
-        let linked = scratch::link(&self.file, &self.dir, &self.stem)?;
-        if let Err(error) = std::fs::rename(&linked, image) {
-            let _ = std::fs::remove_file(&linked);
-            return Err(error);
-        }
-        File::open(&self.dir)?.sync_all()
-    }
 }

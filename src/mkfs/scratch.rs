@@ -9,30 +9,133 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-/// Permissions of a picture, less the umask.
-pub(super) const PICTURE_MODE: Mode = Mode::from_raw_mode(0o666);
-
 /// A file in `dir` without a name, for reading and writing, private to its owner.
 pub(super) fn scratch_file(dir: &Path) -> io::Result<File> {
-    scratch_file_with(dir, Mode::RUSR | Mode::WUSR)
+    if let Some(file) = nameless_file(dir, Mode::RUSR | Mode::WUSR)? {
+        return Ok(file);
+    }
+    let (file, path) = named_file(dir, "scratch", Mode::RUSR | Mode::WUSR)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
 }
 
-/// As [`scratch_file`], with the permissions `mode`, less the umask.
-pub(super) fn scratch_file_with(dir: &Path, mode: Mode) -> io::Result<File> {
+/// A file that gets its name when it is complete.
+#[derive(Debug)]
+pub(super) struct Unpublished {
+    file: File,
+    dir: PathBuf,
+    stem: String,
+    /// The temporary name, where the file system has no files without one
+    /// (FAT, NFS): removed unless the file is published.
+    named: Option<PathBuf>,
+}
+
+impl Unpublished {
+    /// A new file in `dir`, to be named `name` in the end; its permissions are
+    /// the usual ones, less the umask.
+    pub(super) fn create(dir: &Path, name: &Path) -> io::Result<Self> {
+        let mode = Mode::from_raw_mode(0o666);
+        let stem = name.file_name().unwrap_or(name.as_os_str()).to_string_lossy();
+        // The temporary name must have room for what is added to it.
+        let stem: String = stem.chars().take(40).collect();
+        let (file, named) = match nameless_file(dir, mode)? {
+            Some(file) => (file, None),
+            None => {
+                let (file, path) = named_file(dir, &stem, mode)?;
+                (file, Some(path))
+            }
+        };
+        Ok(Self { file, dir: dir.to_owned(), stem, named })
+    }
+
+    /// The file.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Gives the file its name, in place of what may have had it.
+    pub(super) fn publish(mut self, name: &Path) -> io::Result<()> {
+        // From here on it has a temporary name in any case, which `drop` removes.
+        let linked = match self.named.take() {
+            Some(path) => path,
+            None => link(&self.file, &self.dir, &self.stem)?,
+        };
+        self.named = Some(linked.clone());
+        std::fs::rename(&linked, name)?;
+        self.named = None;
+        match File::open(&self.dir)?.sync_all() {
+            // Not every file system can sync a directory.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            other => other,
+        }
+    }
+}
+
+impl Drop for Unpublished {
+    fn drop(&mut self) {
+        if let Some(path) = &self.named {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A file without a name, where the file system has such.
+fn nameless_file(dir: &Path, mode: Mode) -> io::Result<Option<File>> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(dir, flags, mode)?))
+    match rustix::fs::open(dir, flags, mode) {
+        Ok(fd) => Ok(Some(File::from(fd))),
+        Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
-/// Gives a file without a name a temporary one in `dir`, where it was opened.
-pub(super) fn link(file: &File, dir: &Path, stem: &str) -> io::Result<PathBuf> {
+/// A new file with a temporary name.
+fn named_file(dir: &Path, stem: &str, mode: Mode) -> io::Result<(File, PathBuf)> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    let (path, fd) = first_free(dir, stem, |path| rustix::fs::open(path, flags, mode))?;
+    Ok((File::from(fd), path))
+}
+
+/// Gives a nameless file a temporary name in `dir`, where it was opened.
+fn link(file: &File, dir: &Path, stem: &str) -> io::Result<PathBuf> {
     let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let (path, ()) = first_free(dir, stem, |path| {
+        rustix::fs::linkat(CWD, nameless.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)
+    })?;
+    Ok(path)
+}
+
+/// Calls `make` with temporary names until one is free.
+fn first_free<T>(
+    dir: &Path,
+    stem: &str,
+    make: impl Fn(&Path) -> rustix::io::Result<T>,
+) -> io::Result<(PathBuf, T)> {
     for attempt in 0..1000u32 {
         let path = dir.join(format!(".{stem}.{}.{attempt}.tmp", std::process::id()));
-        match rustix::fs::linkat(CWD, nameless.as_str(), CWD, &path, AtFlags::SYMLINK_FOLLOW) {
-            Ok(()) => return Ok(path),
+        match make(&path) {
             Err(Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
+            other => return Ok((path, other?)),
         }
     }
     Err(io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_appears_only_when_it_is_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let count = || std::fs::read_dir(dir.path()).unwrap().count();
+        let name = dir.path().join("world.png");
+        drop(Unpublished::create(dir.path(), &name).unwrap());
+        assert_eq!(count(), 0);
+        std::fs::write(&name, "old").unwrap();
+        Unpublished::create(dir.path(), &name).unwrap().publish(&name).unwrap();
+        assert_eq!(count(), 1);
+        assert_eq!(std::fs::read(&name).unwrap(), b"");
+    }
 }
