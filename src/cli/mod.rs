@@ -90,7 +90,7 @@ pub fn main() -> ExitCode {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            eprintln!("{name}: {}", failures::describe(&error));
             ExitCode::FAILURE
         }
     }
