@@ -86,6 +86,10 @@ pub fn main() -> ExitCode {
         return without_tool(&verb);
     };
     let name = args[0].to_string_lossy().into_owned();
+    if tool.verb != "mount" {
+        // mount has options for its log.
+        start_log(&name);
+    }
     match (tool.run)(args) {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -94,6 +98,17 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Warnings go to standard error, after the tool's name; PXFS_LOG=debug shows more.
+fn start_log(name: &str) {
+    use std::io::Write as _;
+    let name = name.to_owned();
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .parse_env("PXFS_LOG")
+        .format(move |out, record| writeln!(out, "{name}: {}", record.args()))
+        .init();
 }
 
 /// What is said when argv names no tool.

@@ -334,15 +334,30 @@ fn apply_pax(meta: &mut Meta, key: &[u8], value: &[u8], options: &Options) -> Re
         b"uid" => meta.uid = number(value).unwrap_or(meta.uid),
         b"gid" => meta.gid = number(value).unwrap_or(meta.gid),
         _ => {
-            if let Some(name) = key.strip_prefix(b"SCHILY.xattr.")
-                && options.xattrs.wants(name)
+            // GNU tar's way to have these two in a key, in its own order.
+            let name = key
+                .strip_prefix(b"SCHILY.xattr.")
+                .map(|name| replace(&replace(name, b"%3D", b'='), b"%25", b'%'));
+            if let Some(name) = name
+                && options.xattrs.wants(&name)
                 && (1..=255).contains(&name.len())
             {
-                meta.xattrs.0.push((name.to_vec(), value.to_vec()));
+                meta.xattrs.0.push((name, value.to_vec()));
             }
         }
     }
     Ok(())
+}
+
+/// `bytes` with `to` wherever `from` stood.
+fn replace(bytes: &[u8], from: &[u8], to: u8) -> Vec<u8> {
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let found = bytes[at..].starts_with(from);
+        out.push(if found { to } else { byte });
+        at += if found { from.len() } else { 1 };
+    }
+    out
 }
 
 /// Stores a regular member's content, 0 for an empty one; with its size.
