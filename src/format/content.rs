@@ -179,6 +179,17 @@ pub fn extent_key(content: ContentNo, logical: u64) -> [u8; 16] {
     key
 }
 
+/// The ids that a content may have, in order of preference: the eight aligned
+/// words of its digest, then the words between them.
+pub fn id_candidates(digest: &Digest) -> impl Iterator<Item = PixelId> {
+    let aligned = (0..32).step_by(4);
+    let between = (0..29).filter(|at| at % 4 != 0);
+    let digest = *digest;
+    aligned
+        .chain(between)
+        .map(move |at| [digest[at], digest[at + 1], digest[at + 2], digest[at + 3]])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +210,15 @@ mod tests {
         assert_eq!(EXTENT.locate(4096 + 299_999), (9, 100 + 299_999 - 2 * (1 << 17)));
         let single = Extent { chunk_log: 0, ..EXTENT };
         assert_eq!(single.locate(4096 + 299_999), (7, 300_099));
+    }
+
+    #[test]
+    fn ids_are_windows_of_the_digest_each_once() {
+        let digest = std::array::from_fn(|at| at as u8);
+        let ids: Vec<PixelId> = id_candidates(&digest).collect();
+        assert_eq!(ids.len(), 29);
+        assert_eq!((ids[0], ids[1]), ([0, 1, 2, 3], [4, 5, 6, 7]));
+        assert_eq!((ids[8], ids[28]), ([1, 2, 3, 4], [27, 28, 29, 30]));
     }
 
     #[test]

@@ -16,7 +16,9 @@ mod stored;
 mod superblock;
 mod xattrs;
 
-pub use content::{ContentNo, ContentRecord, Extent, ExtentKind, Extents, extent_key};
+pub use content::{
+    ContentNo, ContentRecord, Extent, ExtentKind, Extents, extent_key, id_candidates,
+};
 pub use dirent::{DirentRecord, KindByte, MAX_NAME, dir_prefix, dirent_key, is_valid_name};
 pub use error::FormatError;
 pub use features::{INCOMPAT_ZSTD, check_features};

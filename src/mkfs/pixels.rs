@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use sha2::{Digest as _, Sha256};
 
 use super::error::{MkfsError, Result};
-use crate::format::{ContentNo, Digest, PixelId};
+use crate::format::{ContentNo, Digest, PixelId, id_candidates};
 
 /// All contents so far, by number, by id and by digest. About 60 bytes a content.
 #[derive(Debug, Default)]
@@ -106,17 +106,6 @@ impl Pixels {
     pub(super) fn len(&self) -> u64 {
         self.contents.len() as u64
     }
-}
-
-/// The ids that a content may have, in order of preference: the eight aligned
-/// words of its digest, then the words between them.
-fn id_candidates(digest: &Digest) -> impl Iterator<Item = PixelId> {
-    let aligned = (0..32).step_by(4);
-    let between = (0..29).filter(|at| at % 4 != 0);
-    let digest = *digest;
-    aligned
-        .chain(between)
-        .map(move |at| [digest[at], digest[at + 1], digest[at + 2], digest[at + 3]])
 }
 
 fn layout_digest(digest: &Digest, segments: &[(u64, u64)]) -> Digest {

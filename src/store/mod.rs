@@ -114,6 +114,15 @@ impl Store {
 
     /// Reads, checks and decodes stored bytes, past the cache.
     pub fn load(&self, what: &'static str, at: &StoredRef) -> Result<Vec<u8>> {
+        self.load_checked(what, at, self.pinned)
+    }
+
+    /// As [`Store::load`], with the SHA-256 checked whether or not a digest is pinned.
+    pub fn load_proven(&self, what: &'static str, at: &StoredRef) -> Result<Vec<u8>> {
+        self.load_checked(what, at, true)
+    }
+
+    fn load_checked(&self, what: &'static str, at: &StoredRef, prove: bool) -> Result<Vec<u8>> {
         let StoredRef { offset, raw, .. } = *at;
         let end = offset.checked_add(u64::from(at.stored));
         let len = self.superblock.stream_len;
@@ -126,7 +135,7 @@ impl Store {
         if found != at.xxh3 {
             return Err(StoreError::Checksum { what, offset, found, expected: at.xxh3 });
         }
-        if self.pinned && Sha256::digest(&stored)[..] != at.sha256 {
+        if prove && Sha256::digest(&stored)[..] != at.sha256 {
             return Err(StoreError::Digest { what, offset });
         }
         codec::decode(at.codec, stored, raw as usize).ok_or(StoreError::Decode {
