@@ -250,7 +250,7 @@ fn sequences_that_cannot_be_meant_are_errors() {
         put(&root, "seq.json", json.as_bytes());
         let output = pxboot(&root, &["--sequence", file]);
         assert_eq!(status(&output), 1);
-        assert!(errors(&output).starts_with(&format!("boot: boot sequence {file}: ")));
+        assert!(errors(&output).starts_with(&format!("pxfs boot: boot sequence {file}: ")));
         assert!(errors(&output).contains(reason), "{}", errors(&output));
     }
     let missing = pxboot(&root, &["--sequence", "/nowhere.json"]);

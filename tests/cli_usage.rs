@@ -45,7 +45,12 @@ fn tools() -> Vec<String> {
 
 /// mount(8) and umount(8) say 1 for wrong usage, and 2 means something else to them.
 fn usage_status(tool: &str) -> i32 {
-    if matches!(tool, "mount" | "umount") { 1 } else { 2 }
+    match tool {
+        // mount(8)'s and fsck(8)'s conventions.
+        "mount" | "umount" => 1,
+        "verify" => 16,
+        _ => 2,
+    }
 }
 
 fn no_panic(said: &Outcome) {

@@ -116,14 +116,8 @@ fn start_log(name: &str) {
 /// What is said when argv names no tool.
 fn without_tool(verb: &str) -> ExitCode {
     match verb {
-        "help" | "--help" | "-h" => {
-            println!("{}", usage());
-            ExitCode::SUCCESS
-        }
-        "--version" | "-V" | "version" => {
-            println!("pxfs {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
+        "help" | "--help" | "-h" => print(&usage()),
+        "--version" | "-V" | "version" => print(concat!("pxfs ", env!("CARGO_PKG_VERSION"))),
         "" => {
             eprintln!("{}", usage());
             ExitCode::from(USAGE)
@@ -132,6 +126,18 @@ fn without_tool(verb: &str) -> ExitCode {
             eprintln!("pxfs: no tool '{other}'; 'pxfs help' lists them");
             ExitCode::from(USAGE)
         }
+    }
+}
+
+/// Prints a line on standard output; a full disk is an error, a closed pipe is none.
+fn print(line: &str) -> ExitCode {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("pxfs: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

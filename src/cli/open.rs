@@ -38,6 +38,12 @@ pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result
     let shown = || path.display().to_string();
     let options = picture::OpenOptions { offset: request.offset, mem: request.mem };
     let picture = Picture::open(path, &options).with_context(shown)?;
+    // What is decoded at the moment of a read is not in the cache yet: a
+    // quarter of the budget is kept for it.
+    let options =
+        store::OpenOptions { cache: request.mem - request.mem / 4, digest: request.digest };
+    let store = Store::open(picture, &options).with_context(shown)?;
+    let picture = store.picture();
     if !picture.is_seekable() {
         let container = picture.container();
         log::warn!(
@@ -47,11 +53,6 @@ pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result
             shown()
         );
     }
-    // What is decoded at the moment of a read is not in the cache yet: a
-    // quarter of the budget is kept for it.
-    let options =
-        store::OpenOptions { cache: request.mem - request.mem / 4, digest: request.digest };
-    let store = Store::open(picture, &options).with_context(shown)?;
     let volume = Volume::new(store).with_context(shown)?;
     Ok(WithHidden::new(volume))
 }
