@@ -23,6 +23,7 @@ mod size;
 mod stat;
 mod tree;
 mod umount;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -51,6 +52,7 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "export", about: "write a picture's files as a tar stream", run: export::run },
     Tool { verb: "convert", about: "make a picture seekable again", run: convert::run },
     Tool { verb: "info", about: "show what a picture holds", run: info::run },
+    Tool { verb: "verify", about: "read and check everything in a picture", run: verify::run },
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];

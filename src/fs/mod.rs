@@ -5,6 +5,7 @@
 //! ([`Volume`]), and what PixelFS shows beside the files ([`WithHidden`]).
 //! Never: fuser types, process state, printing.
 
+pub mod check;
 mod desktop;
 mod error;
 mod hidden;

@@ -151,25 +151,15 @@ impl Machine {
             let args = Args(pixel.word());
             let mut next = pc + 1;
             match args.opcode() {
-                isa::LOAD => {
-                    if args.first_is_register() {
-                        regs[args.r1()] = args.byte2();
-                    }
+                isa::LOAD if args.first_is_register() => regs[args.r1()] = args.byte2(),
+                isa::ADD if args.all_are_registers() => {
+                    regs[args.r1()] = regs[args.r2()].wrapping_add(regs[args.r3()]) & 255;
                 }
-                isa::ADD => {
-                    if args.all_are_registers() {
-                        regs[args.r1()] = regs[args.r2()].wrapping_add(regs[args.r3()]) & 255;
-                    }
+                isa::SUB if args.all_are_registers() => {
+                    regs[args.r1()] = regs[args.r2()].wrapping_sub(regs[args.r3()]) & 255;
                 }
-                isa::SUB => {
-                    if args.all_are_registers() {
-                        regs[args.r1()] = regs[args.r2()].wrapping_sub(regs[args.r3()]) & 255;
-                    }
-                }
-                isa::JNZ => {
-                    if args.first_is_register() && regs[args.r1()] != 0 {
-                        next = base + args.target();
-                    }
+                isa::JNZ if args.first_is_register() && regs[args.r1()] != 0 => {
+                    next = base + args.target();
                 }
                 isa::JMP => next = base + args.target(),
                 isa::CALL => {
@@ -183,46 +173,39 @@ impl Machine {
                     Some(address) => next = base + address as usize,
                     None => break Pause::Stop(Stop::Return),
                 },
-                isa::PUSH => {
-                    if args.first_is_register() {
-                        if stack.len() >= stack_entries {
-                            break Pause::Stop(stack_full(stack.len(), self.limits));
-                        }
-                        stack.push(regs[args.r1()]);
+                isa::PUSH if args.first_is_register() => {
+                    if stack.len() >= stack_entries {
+                        break Pause::Stop(stack_full(stack.len(), self.limits));
                     }
+                    stack.push(regs[args.r1()]);
                 }
-                isa::POP => {
-                    if args.first_is_register()
-                        && let Some(value) = stack.pop()
-                    {
+                isa::POP if args.first_is_register() => {
+                    if let Some(value) = stack.pop() {
                         regs[args.r1()] = value;
                     }
                 }
-                isa::STORE => {
-                    if args.first_is_register()
-                        && let Some(cell) = frame.get_mut(args.byte2() as usize)
-                    {
+                isa::STORE if args.first_is_register() => {
+                    if let Some(cell) = frame.get_mut(args.byte2() as usize) {
                         *cell = Pixel::grey(regs[args.r1()]);
                     }
                 }
-                isa::DRAW => {
+                isa::DRAW if args.all_are_registers() => {
                     let (x, y) = (regs[args.r1()], regs[args.r2()]);
-                    if args.all_are_registers() && x < width && y < height {
+                    if x < width && y < height {
                         let index = y as usize * width as usize + x as usize;
                         frame[index] = Pixel::grey(regs[args.r3()]);
                     }
                 }
-                isa::PRINT => {
-                    if args.first_is_register() {
-                        let code = u8::try_from(regs[args.r1()]).unwrap_or(b'?');
-                        if let Err(error) = host.print(char::from(code)) {
-                            break Pause::Stop(Stop::Trap(error.into()));
-                        }
+                isa::PRINT if args.first_is_register() => {
+                    let code = u8::try_from(regs[args.r1()]).unwrap_or(b'?');
+                    if let Err(error) = host.print(char::from(code)) {
+                        break Pause::Stop(Stop::Trap(error.into()));
                     }
                 }
                 isa::SYS_BLOB => break Pause::Blob,
                 isa::SYS_LLM => break Pause::Llm,
                 isa::HALT => break Pause::Stop(Stop::Halt),
+                // No such opcode or register, or a JNZ not taken: a step that does nothing.
                 _ => {}
             }
             pc = next;

@@ -122,7 +122,7 @@ pub fn decode(pixel: Pixel) -> Option<&'static Instruction> {
 /// The table of `docs/pxi-isa.md`, in Markdown.
 pub fn markdown_table() -> String {
     let mut text =
-        String::from("| op | assembly | R | G | B | A | effect |\n|---|---|---|---|---|---|---|\n");
+        String::from("| R | assembly | G | B | A | effect |\n|---|---|---|---|---|---|\n");
     for instruction in TABLE {
         text.push_str(&markdown_row(instruction));
     }
@@ -145,10 +145,9 @@ fn markdown_row(instruction: &Instruction) -> String {
     }
     let assembly = format!("{} {}", instruction.mnemonic, written.join(", "));
     format!(
-        "| {:02X} | `{}` | {:02X} | {} | {} | {} | {} |\n",
+        "| {:02X} | `{}` | {} | {} | {} | {} |\n",
         instruction.opcode,
         assembly.trim_end(),
-        instruction.opcode,
         cells[1],
         cells[2],
         cells[3],

@@ -18,6 +18,9 @@ impl Diagnostic {
     /// line and a mark below it.
     pub fn render(&self, file: &str, source: &str) -> String {
         let line = source.lines().nth(self.line - 1).unwrap_or("");
+        // A source may come from anywhere: its control characters stay off the terminal.
+        let shown = |c: char| if c.is_control() && c != '\t' { '?' } else { c };
+        let line: String = line.chars().map(shown).collect();
         // A tab stays a tab in the margin, so that the mark lies below its text.
         let margin: String = line
             .chars()
