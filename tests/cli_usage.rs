@@ -43,10 +43,10 @@ fn tools() -> Vec<String> {
     lines.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
 }
 
-/// mount(8) and umount(8) say 1 for wrong usage, and 2 means something else to them.
+/// mount(8) and umount(8) say 1 for wrong usage, and 2 means something else to
+/// them; `verify` says 16, as fsck(8) does.
 fn usage_status(tool: &str) -> i32 {
     match tool {
-        // mount(8)'s and fsck(8)'s conventions.
         "mount" | "umount" => 1,
         "verify" => 16,
         _ => 2,
