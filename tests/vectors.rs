@@ -142,7 +142,7 @@ fn check(vector: &Vector) {
         assert!(made(vector, threads) == published, "{}: {threads} threads", vector.name);
     }
     let volume = open(&picture);
-    let entries = expect::found(&volume);
+    let entries = expect::found_whole(&volume);
     assert_same(vector.name, &entries, &expected);
     let text = std::fs::read_to_string(&json).unwrap();
     let published_json: Value = serde_json::from_str(&text).unwrap();
