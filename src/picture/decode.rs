@@ -205,8 +205,18 @@ fn png_error(error: png::DecodingError, mem: u64) -> PictureError {
         png::DecodingError::LimitsExceeded => {
             PictureError::TooLarge { needed: mem.saturating_add(1), budget: mem }
         }
-        other => PictureError::Damaged(other.to_string()),
+        other => PictureError::Damaged(without_dumps(&other.to_string())),
     }
+}
+
+/// The decoder's sentence with the name of a chunk instead of a dump of it.
+fn without_dumps(text: &str) -> String {
+    let named = || {
+        let (before, rest) = text.split_once("ChunkType { type: ")?;
+        let (dump, after) = rest.split_once(" }")?;
+        Some(format!("{before}{}{after}", dump.split(',').next()?))
+    };
+    named().unwrap_or_else(|| text.to_owned())
 }
 
 /// Our words for what the other decoders say.

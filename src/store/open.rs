@@ -2,7 +2,9 @@
 
 use super::cache::Cache;
 use super::{Result, Store, StoreError};
-use crate::format::{CANARY_OFFSET, Digest, FormatError, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock};
+use crate::format::{
+    CANARY_OFFSET, Digest, FormatError, HEADER_LEN, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock,
+};
 use crate::picture::{CANARY, CANARY_RGB, Channels, Harm, Picture, PixelStream, diagnose, opaque};
 
 /// How to open a store.
@@ -26,12 +28,7 @@ impl Store {
     pub fn open(picture: Picture, options: &OpenOptions) -> Result<Self> {
         let (stream, superblock) = find_superblock(&picture)?;
         if superblock.width != picture.width() {
-            return Err(StoreError::NotAFileSystem(format!(
-                "the picture is {} pixels wide, but its file system was made {} wide: \
-                 it was cropped or resized",
-                picture.width(),
-                superblock.width
-            )));
+            return Err(StoreError::NotAFileSystem(other_width(&picture, superblock.width)));
         }
         if stream.len() < superblock.stream_len {
             let (have, need) = (stream.len(), superblock.stream_len);
@@ -83,6 +80,14 @@ fn find_superblock(picture: &Picture) -> Result<(PixelStream, Superblock)> {
             return Ok((stream, best));
         }
     }
+    // What is not there may be missing because the file ends before it.
+    if let Some(layout) = picture.layout() {
+        let have = picture.stream(layout.geometry().channels()).len();
+        let need = layout.payload_len();
+        if have < need.min(HEADER_LEN) {
+            return Err(StoreError::Truncated { have, need });
+        }
+    }
     Err(explain_failure(picture, first_error))
 }
 
@@ -101,29 +106,62 @@ fn read_slots(stream: &PixelStream) -> Result<Vec<Slot>> {
 
 /// One sentence on why no superblock could be used.
 fn explain_failure(picture: &Picture, error: Option<FormatError>) -> StoreError {
-    let explained = match error {
-        Some(error @ (FormatError::Version { .. } | FormatError::Features(_))) => error.to_string(),
-        error => match (harm_done(picture), error) {
-            (Some(harm), _) => format!("{harm}; the file system in it is lost in this copy"),
-            (None, Some(error)) => format!("both superblocks are damaged: {error}"),
-            (None, None) => no_trace(picture),
-        },
+    if let Some(error @ (FormatError::Version { .. } | FormatError::Features(_))) = error {
+        return StoreError::NotAFileSystem(error.to_string());
+    }
+    let explained = match (canary_of(picture), error) {
+        (Canary::Intact { width }, _) if width != picture.width() => other_width(picture, width),
+        (Canary::Intact { .. }, error) => {
+            let error = error.unwrap_or(FormatError::NoMagic);
+            format!("both superblocks are damaged: {error}")
+        }
+        (Canary::Harmed(harm), _) => {
+            format!("{harm}; the file system in it is lost in this copy")
+        }
+        (Canary::Gone, Some(_)) => "the picture begins as a pxfs file system does, but its pixels \
+                                    are not where they were: it was resized, cropped or re-encoded \
+                                    with losses"
+            .into(),
+        (Canary::Gone, None) => no_trace(picture),
     };
     StoreError::NotAFileSystem(explained)
 }
 
-/// What the canary pixels tell about what was done to the picture, if they are
-/// still like enough to what they were to tell anything.
-fn harm_done(picture: &Picture) -> Option<Harm> {
-    let stream = picture.stream(Channels::Rgba);
-    let slot = read_slots(&stream).ok()?.into_iter().next()?;
-    let (pixels, _) = slot.as_chunks::<4>();
-    let canaries = [(Channels::Rgba, CANARY), (Channels::Rgb, CANARY_RGB.map(opaque))];
-    canaries.iter().find_map(|(channels, canary)| {
+fn other_width(picture: &Picture, width: u32) -> String {
+    format!(
+        "the picture is {} pixels wide, but its file system was made {width} wide: it was cropped \
+         or resized",
+        picture.width()
+    )
+}
+
+/// What is left of the canary pixels.
+enum Canary {
+    /// All of it; and what then stands in the field for the width.
+    Intact { width: u32 },
+    /// Enough to tell what was done to the picture.
+    Harmed(Harm),
+    /// Nothing like it.
+    Gone,
+}
+
+fn canary_of(picture: &Picture) -> Canary {
+    let mut found = Canary::Gone;
+    for (channels, canary) in [(Channels::Rgba, CANARY), (Channels::Rgb, CANARY_RGB.map(opaque))] {
+        let slot = |channels| read_slots(&picture.stream(channels)).ok()?.into_iter().next();
+        let (Some(seen), Some(slot)) = (slot(Channels::Rgba), slot(channels)) else { continue };
         let first = CANARY_OFFSET / channels.bytes() as usize;
-        let seen = &pixels[first..first + canary.len()];
-        diagnose(canary, seen).filter(|harm| *harm != Harm::Unknown)
-    })
+        let seen = &seen.as_chunks::<4>().0[first..first + canary.len()];
+        match diagnose(&canary, seen) {
+            None => {
+                let field = [slot[48], slot[49], slot[50], slot[51]];
+                return Canary::Intact { width: u32::from_le_bytes(field) };
+            }
+            Some(Harm::Unknown) => {}
+            Some(harm) => found = Canary::Harmed(harm),
+        }
+    }
+    found
 }
 
 fn no_trace(picture: &Picture) -> String {
