@@ -97,6 +97,29 @@ fn an_opaque_picture_carries_the_same_tree() {
     assert_same_tree(&tree, &Mounted::new(&picture, &dir.path().join("mnt"), "").dir);
 }
 
+/// ext4 keeps no xattr this large, so it comes from a tar stream.
+#[test]
+fn an_extended_attribute_may_be_as_large_as_linux_allows() {
+    need_root();
+    let dir = temp_dir();
+    let (archive, picture) = (dir.path().join("in.tar"), dir.path().join("in.png"));
+    let value: Vec<u8> = (0..65536_u32).map(|at| (at * at >> 7) as u8 | 0x80).collect();
+    let mut tar = tar::Builder::new(File::create(&archive).unwrap());
+    tar.append_pax_extensions([("SCHILY.xattr.user.large", value.as_slice())]).unwrap();
+    let mut header = tar::Header::new_ustar();
+    header.set_size(6);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(1);
+    tar.append_data(&mut header, "file", &b"hello\n"[..]).unwrap();
+    tar.into_inner().unwrap();
+    mkfs(&picture, &archive);
+    let mounted = Mounted::new(&picture, &dir.path().join("mnt"), "");
+    assert!(xattr(&mounted.path("file"), b"user.large").unwrap() == value);
+    assert_eq!(fs::read(mounted.path("file")).unwrap(), b"hello\n");
+}
+
 #[test]
 fn the_png_crate_sees_the_bytes_that_lie_in_the_file() {
     let world = World::new();
