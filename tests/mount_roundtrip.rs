@@ -103,7 +103,7 @@ fn an_extended_attribute_may_be_as_large_as_linux_allows() {
     need_root();
     let dir = temp_dir();
     let (archive, picture) = (dir.path().join("in.tar"), dir.path().join("in.png"));
-    let value: Vec<u8> = (0..65536_u32).map(|at| (at * at >> 7) as u8 | 0x80).collect();
+    let value: Vec<u8> = (0..65536_u32).map(|at| ((at * at) >> 7) as u8 | 0x80).collect();
     let mut tar = tar::Builder::new(File::create(&archive).unwrap());
     tar.append_pax_extensions([("SCHILY.xattr.user.large", value.as_slice())]).unwrap();
     let mut header = tar::Header::new_ustar();
