@@ -1,6 +1,7 @@
 //! A tar stream as the source: each member becomes a node of a tree, and its
 //! content goes into blocks at once.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
@@ -15,7 +16,7 @@ use super::error::Result;
 use super::exclude::Excludes;
 use super::records::{FileBytes, Meta, Records};
 use super::scratch::scratch_file;
-use super::tar::{AclNames, Kind, Member, Reader, encode_acl};
+use super::tar::{AclNames, Kind, Member, Reader, acl_mode, encode_acl};
 use super::tar_stream::open_stream;
 use super::tar_tree::{TarTree, parse_path};
 use super::{HardLinks, Options, Progress};
@@ -80,23 +81,47 @@ fn is_excluded(excludes: &Excludes, path: &[Vec<u8>], is_dir: bool) -> bool {
 
 /// A member's attributes.
 fn meta_of(member: &Member, options: &Options, names: &AclNames) -> Result<Meta, String> {
-    let owner = if options.all_root { (0, 0) } else { (member.uid, member.gid) };
-    let mut xattrs = Vec::new();
+    let (uid, gid) = if options.all_root { (0, 0) } else { (member.uid, member.gid) };
+    let mut xattrs = BTreeMap::new();
     for (name, value) in &member.xattrs {
         if options.xattrs.wants(name) {
             check_xattr(name, value)?;
-            xattrs.push((name.clone(), value.clone()));
+            xattrs.insert(name.clone(), value.clone());
         }
     }
-    add_acls(&mut xattrs, member, options, names)?;
-    xattrs.sort();
-    Ok(Meta {
-        perm: member.perm,
-        uid: owner.0,
-        gid: owner.1,
-        mtime: member.mtime,
-        xattrs: XattrSet(xattrs),
-    })
+    let mut perm = member.perm;
+    let texts = [(ACCESS, &member.acl_access), (DEFAULT, &member.acl_default)];
+    for (name, text) in texts.into_iter().filter(|(name, _)| options.xattrs.wants(name)) {
+        // The attribute itself, if it is there, is more exact.
+        if let Some(text) = text
+            && !xattrs.contains_key(name)
+            && can_have_acl(member.kind, name)
+            && let Some(value) = encode_acl(text, names)?
+        {
+            xattrs.insert(name.to_vec(), value);
+        }
+        let Some(mode) = xattrs.get(name).map(|value| acl_mode(value)).transpose()? else {
+            continue;
+        };
+        if name == ACCESS {
+            // As the kernel does; not all writers have the mask in the mode.
+            perm = perm & !0o777 | mode.perm;
+            if mode.is_all {
+                xattrs.remove(name);
+            }
+        }
+    }
+    let xattrs = XattrSet(xattrs.into_iter().collect());
+    Ok(Meta { perm, uid, gid, mtime: member.mtime, xattrs })
+}
+
+/// The attributes that are ACLs.
+const ACCESS: &[u8] = b"system.posix_acl_access";
+const DEFAULT: &[u8] = b"system.posix_acl_default";
+
+/// The kernel has no ACLs of symbolic links, and defaults of directories only.
+fn can_have_acl(kind: Kind, name: &[u8]) -> bool {
+    kind == Kind::Directory || (name == ACCESS && kind != Kind::Symlink)
 }
 
 /// Refuses what no Linux file can have, which would be unreadable in a picture.
@@ -107,39 +132,8 @@ fn check_xattr(name: &[u8], value: &[u8]) -> Result<(), String> {
         return Err("the name of an extended attribute is not of 1 to 255 bytes".into());
     }
     if value.len() > LONGEST {
-        let name = super::tar::shown(name);
-        let len = value.len();
+        let (name, len) = (super::tar::shown(name), value.len());
         return Err(format!("{name} has {len} bytes: an attribute has at most {LONGEST}"));
-    }
-    Ok(())
-}
-
-/// Adds ACLs that are there as text only; the attribute itself is more exact.
-fn add_acls(
-    xattrs: &mut Vec<(Vec<u8>, Vec<u8>)>,
-    member: &Member,
-    options: &Options,
-    names: &AclNames,
-) -> Result<(), String> {
-    let texts = [
-        (&b"system.posix_acl_access"[..], &member.acl_access, false),
-        (b"system.posix_acl_default", &member.acl_default, true),
-    ];
-    for (name, text, is_default) in texts {
-        // The kernel has no ACLs of symbolic links, and defaults of directories only.
-        let can_have = match is_default {
-            true => member.kind == Kind::Directory,
-            false => member.kind != Kind::Symlink,
-        };
-        let is_there = xattrs.iter().any(|(have, _)| have == name);
-        if let Some(text) = text
-            && can_have
-            && !is_there
-            && options.xattrs.wants(name)
-            && let Some(value) = encode_acl(text, is_default, names)?
-        {
-            xattrs.push((name.to_vec(), value));
-        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::contents::ContentWriter;
 use super::error::Result;
 use super::records::{FileBytes, Meta, NewInode, Records};
 use super::tar::shown;
-use crate::format::{InodeData, PixelType, is_valid_name};
+use crate::format::{InodeData, MAX_NAME, PixelType, is_valid_name};
 use crate::fs::ROOT_INO;
 
 /// Index of a node in the arena; 0 is the root.
@@ -216,7 +216,10 @@ pub(super) fn parse_path(path: &[u8]) -> Step<Vec<Vec<u8>>> {
             continue;
         }
         if !is_valid_name(part) {
-            return Err(format!("{} cannot be a name in a tree", shown(part)));
+            return Err(match part.len() {
+                len if len > MAX_NAME => format!("no file can have a name of {len} bytes"),
+                _ => format!("{} cannot be a name in a tree", shown(part)),
+            });
         }
         parts.push(part.to_vec());
     }

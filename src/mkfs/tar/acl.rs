@@ -21,11 +21,9 @@ const NOBODY: u32 = u32::MAX;
 /// Tag, number and permissions: in this order they sort as the kernel wants them.
 type Entry = (u16, u32, u16);
 
-/// The kernel's form of the ACL in `text`; `None` if it is empty. A list that
-/// says no more than permissions do is one too, but only for a default ACL.
+/// The kernel's form of the ACL in `text`; `None` if it is empty.
 pub(in crate::mkfs) fn encode_acl(
     text: &[u8],
-    is_default: bool,
     names: &AclNames,
 ) -> Result<Option<Vec<u8>>, String> {
     let mut entries: Vec<Entry> = Vec::new();
@@ -42,9 +40,6 @@ pub(in crate::mkfs) fn encode_acl(
         return Ok(None);
     }
     check(&entries)?;
-    if entries.len() == 3 && !is_default {
-        return Ok(None);
-    }
     let mut out = vec![2, 0, 0, 0];
     for (tag, id, perm) in entries {
         out.extend_from_slice(&tag.to_le_bytes());
@@ -52,6 +47,37 @@ pub(in crate::mkfs) fn encode_acl(
         out.extend_from_slice(&id.to_le_bytes());
     }
     Ok(Some(out))
+}
+
+/// What an ACL in the kernel's form says of permissions.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::mkfs) struct AclMode {
+    /// The permissions that the kernel gives a file with this ACL.
+    pub perm: u32,
+    /// Whether the ACL says nothing besides, so that the kernel keeps none.
+    pub is_all: bool,
+}
+
+/// Checks an ACL in the kernel's form.
+pub(in crate::mkfs) fn acl_mode(value: &[u8]) -> Result<AclMode, String> {
+    let (bytes, rest) = value.strip_prefix(&[2, 0, 0, 0]).unwrap_or_default().as_chunks::<8>();
+    let mut entries: Vec<Entry> = Vec::new();
+    for &[tag_low, tag_high, perm_low, perm_high, id @ ..] in bytes {
+        let tag = u16::from_le_bytes([tag_low, tag_high]);
+        let is_named = tag == USER || tag == GROUP;
+        let is_known = is_named || [USER_OBJ, GROUP_OBJ, MASK, OTHER].contains(&tag);
+        if !is_known || perm_low > 7 || perm_high > 0 || !rest.is_empty() {
+            return Err("its ACL is damaged".into());
+        }
+        let id = if is_named { u32::from_le_bytes(id) } else { NOBODY };
+        entries.push((tag, id, u16::from(perm_low)));
+    }
+    entries.sort_unstable();
+    check(&entries)?;
+    let perm_of = |tag| entries.iter().find(|entry| entry.0 == tag).map(|entry| u32::from(entry.2));
+    let group = perm_of(MASK).or(perm_of(GROUP_OBJ)).unwrap_or(0);
+    let (user, other) = (perm_of(USER_OBJ).unwrap_or(0), perm_of(OTHER).unwrap_or(0));
+    Ok(AclMode { perm: user << 6 | group << 3 | other, is_all: entries.len() == 3 })
 }
 
 /// Parses one entry.
@@ -124,7 +150,7 @@ mod tests {
     }
 
     fn encode(text: &str) -> Result<Option<Vec<u8>>, String> {
-        encode_acl(text.as_bytes(), false, &names())
+        encode_acl(text.as_bytes(), &names())
     }
 
     #[test]
@@ -152,11 +178,22 @@ mod tests {
     }
 
     #[test]
-    fn what_permissions_say_already_is_no_access_acl() {
-        let text = b"user::rw-\ngroup::r--\nother::---\n";
-        assert_eq!(encode_acl(text, false, &names()), Ok(None));
-        assert_eq!(encode_acl(text, true, &names()).unwrap().unwrap().len(), 28);
-        assert_eq!(encode_acl(b"", true, &names()), Ok(None));
+    fn an_acl_says_what_the_permissions_are() {
+        let mode = |text| acl_mode(&encode(text).unwrap().unwrap());
+        let expected = AclMode { perm: 0o640, is_all: true };
+        assert_eq!(mode("user::rw-\ngroup::r--\nother::---\n"), Ok(expected));
+        let expected = AclMode { perm: 0o674, is_all: false };
+        assert_eq!(mode("u::rw-,g::r--,o::r--,m::rwx,u:10:rwx"), Ok(expected));
+        assert_eq!(encode(""), Ok(None));
+        let good = encode("u::rw-,g::r--,o::r--").unwrap().unwrap();
+        for len in 0..good.len() {
+            assert!(acl_mode(&good[..len]).is_err(), "{len}");
+        }
+        for (at, byte) in [(0, 1), (4, 3), (6, 8), (7, 1), (12, 1)] {
+            let mut bad = good.clone();
+            bad[at] = byte;
+            assert!(acl_mode(&bad).is_err(), "{at}");
+        }
     }
 
     #[test]

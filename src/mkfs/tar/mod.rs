@@ -17,7 +17,7 @@ mod pax;
 mod reader;
 mod sparse;
 
-pub(super) use acl::encode_acl;
+pub(super) use acl::{acl_mode, encode_acl};
 pub(super) use acl_names::AclNames;
 pub(super) use member::{Kind, Member};
 pub(super) use reader::Reader;

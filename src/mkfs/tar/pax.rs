@@ -119,18 +119,18 @@ pub(super) fn number<T: TryFrom<u64>>(value: &[u8]) -> Option<Option<T>> {
     T::try_from(parse_decimal(value)?).ok().map(Some)
 }
 
-/// A key ends at its first equals sign; this is how tar programs write those
-/// that are part of a name.
+/// A key ends at its first equals sign, so that names are written with `%3D` for
+/// it and `%25` for the percent sign. bsdtar writes other bytes like that, too.
 fn decode_xattr_name(name: &[u8]) -> Vec<u8> {
-    let (mut out, mut rest) = (Vec::new(), name);
-    while let Some((&first, after_first)) = rest.split_first() {
-        let (byte, after) = match rest {
-            [b'%', b'3', b'D', after @ ..] => (b'=', after),
-            [b'%', b'2', b'5', after @ ..] => (b'%', after),
-            _ => (first, after_first),
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (mut out, mut at) = (Vec::new(), 0);
+    while let Some(&byte) = name.get(at) {
+        let code = match name[at..] {
+            [b'%', high, low, ..] => digit(high).zip(digit(low)),
+            _ => None,
         };
-        out.push(byte);
-        rest = after;
+        out.push(code.map_or(byte, |(high, low)| (high * 16 + low) as u8));
+        at += if code.is_some() { 3 } else { 1 };
     }
     out
 }
@@ -203,5 +203,6 @@ mod tests {
     #[test]
     fn names_of_attributes_are_decoded_once() {
         assert_eq!(decode_xattr_name(b"user.50%25%3Dx%253D%"), b"user.50%=x%3D%");
+        assert_eq!(decode_xattr_name(b"user.a%20b%e9%zz%4"), b"user.a b\xe9%zz%4");
     }
 }

@@ -143,28 +143,29 @@ impl<R: Read> Reader<R> {
         let stored = stored_size(header, records)?;
         let sparse = std::mem::take(&mut records.sparse);
         let mut member = Member::new(header, path.clone(), preface.records, link)?;
-        let mut segments = Vec::new();
-        if header.kind() == b'S' {
-            segments = self.read_old_segments(header)?;
-        }
+        let is_old = header.kind() == b'S';
+        let old_segments = if is_old { self.read_old_segments(header)? } else { Vec::new() };
         self.begin("", path, stored);
-        if member.kind != Kind::Regular {
-            return Ok(member);
+        if member.kind == Kind::Regular {
+            member.size = stored;
+            if is_old {
+                self.set_holes(&mut member, header.real_size()?, &old_segments)?;
+            } else if sparse.is_used() {
+                let is_in_content = sparse.is_in_content()?;
+                let size = sparse.size()?;
+                let segments =
+                    if is_in_content { self.read_map()? } else { sparse.into_segments() };
+                self.set_holes(&mut member, size, &segments)?;
+            }
         }
-        member.size = stored;
-        if header.kind() == b'S' {
-            member.size = header.real_size()?;
-        } else if sparse.is_used() {
-            member.size = sparse.size()?;
-            segments = match sparse.is_in_content()? {
-                true => self.read_map()?,
-                false => sparse.into_segments(),
-            };
-        } else {
-            return Ok(member);
-        }
-        member.segments = Some(check_map(member.size, self.left, &segments)?);
         Ok(member)
+    }
+
+    /// Makes a member sparse; what is left of its content are the segments.
+    fn set_holes(&self, member: &mut Member, size: u64, segments: &[Segment]) -> Step<()> {
+        member.size = size;
+        member.segments = Some(check_map(size, self.left, segments)?);
+        Ok(())
     }
 
     /// The map of GNU's own format: four segments in the header, and blocks with
