@@ -59,7 +59,7 @@ pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result
 }
 
 /// Sources that are planned, told from those that are wrong.
-fn refuse_what_comes_later(path: &Path) -> anyhow::Result<()> {
+pub(super) fn refuse_what_comes_later(path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
     if path.to_string_lossy().contains("://") {
         anyhow::bail!("{shown}: pictures on a server cannot be read yet; copy it here first");

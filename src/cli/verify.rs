@@ -14,6 +14,7 @@ use super::Outcome;
 use super::failures::describe;
 use super::image_args::ImageArgs;
 use super::mkfs_progress::ProgressChoice;
+use super::open::refuse_what_comes_later;
 use super::size::show_size;
 use crate::fs::check::{CheckOptions, Level, Phase, Report, check};
 use crate::picture::{self, Picture};
@@ -85,6 +86,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 /// one to be checked.
 fn open(image: &ImageArgs) -> anyhow::Result<Store> {
     let (request, shown) = (image.request(), || image.image.display().to_string());
+    refuse_what_comes_later(&image.image)?;
     let options = picture::OpenOptions { offset: request.offset, mem: request.mem };
     let picture = Picture::open(&image.image, &options).with_context(shown)?;
     // Half for what is decoded at the moment and for the table of inodes.

@@ -170,6 +170,9 @@ fn no_trace(picture: &Picture) -> String {
             "the picture says \"{comment}\", but its pixels hold no file system any more: \
              it was resized, cropped or re-encoded with losses"
         ),
+        _ if (picture.width(), picture.rows()) == (1, 1) => {
+            "the picture is a single pixel: boot pixels of pxOS projects cannot be read yet".into()
+        }
         _ => "the picture holds no pxfs file system (make one with mkfs.pxfs)".into(),
     }
 }

@@ -92,7 +92,9 @@ pub fn tar_of(members: &[Member]) -> Vec<u8> {
 fn tar_header(member: &Member) -> (tar::Header, Vec<u8>) {
     use tar::EntryType;
     let mut header = tar::Header::new_gnu();
-    put(&mut header.as_gnu_mut().unwrap().name, &member.path);
+    // The root is a member that is called so.
+    let path = if member.path.is_empty() { b"./" } else { member.path.as_slice() };
+    put(&mut header.as_gnu_mut().unwrap().name, path);
     header.set_mode(member.mode);
     header.set_uid(member.owner.0.into());
     header.set_gid(member.owner.1.into());
