@@ -155,9 +155,8 @@ impl Volume {
             XattrStorage::Blocks { len, block, chunk_log } => {
                 let mut bytes = Vec::new();
                 for number in 0..len.div_ceil(1 << chunk_log) {
-                    let raw = self.store.block(block.saturating_add(number))?;
-                    // No more than a chunk each, however long the block is.
-                    bytes.extend_from_slice(&raw[..raw.len().min(1 << chunk_log)]);
+                    let number = block.saturating_add(number);
+                    bytes.extend_from_slice(&self.store.block_up_to(number, 1 << chunk_log)?);
                 }
                 bytes.truncate(len as usize);
                 bytes
@@ -235,12 +234,11 @@ fn continue_with(
             }
             ExtentKind::Data => {
                 let (number, within) = extent.locate(*at);
-                let block = volume.store.block(number)?;
-                let chunk_end = match extent.chunk_log {
-                    0 => block.len(),
-                    log => block.len().min(1 << log),
+                let block = match extent.chunk_log {
+                    0 => volume.store.block(number)?,
+                    log => volume.store.block_up_to(number, 1 << log)?,
                 };
-                let available = block.get(within as usize..chunk_end).unwrap_or_default();
+                let available = block.get(within as usize..).unwrap_or_default();
                 if available.is_empty() {
                     let what = format!("block {number}: is shorter than an extent says");
                     return Err(FsError::Corrupt(what));
