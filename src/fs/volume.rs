@@ -33,9 +33,11 @@ impl Volume {
     /// When the root directory cannot be read.
     pub fn new(store: Store) -> Result<Self> {
         let volume = Self { store };
-        match volume.inode(ROOT_INO)?.data {
-            InodeData::Directory { parent: ROOT_INO } => Ok(volume),
-            _ => Err(FsError::Corrupt("the root inode is not a directory".into())),
+        match volume.inode(ROOT_INO).map(|root| root.data) {
+            Ok(InodeData::Directory { parent: ROOT_INO }) => Ok(volume),
+            Ok(_) => Err(FsError::Corrupt("the root inode is not a directory".into())),
+            Err(FsError::NotFound) => Err(FsError::Corrupt("there is no root directory".into())),
+            Err(error) => Err(error),
         }
     }
 
