@@ -69,7 +69,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
             break;
         }
         if let Err(error) = copy_one(&args, &tree, &copier, source, &target, &mut made) {
-            console.complain(&format!("{error:#}"));
+            console.complain(&super::failures::describe(&error));
         }
     }
     let failed = console.failed.load(Ordering::Relaxed);

@@ -5,6 +5,18 @@ use std::process::ExitCode;
 use super::show::escape;
 use crate::fs::FsError;
 
+/// An error and its causes in one line. Many messages name their cause
+/// themselves; it is not said twice.
+pub(super) fn describe(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
+}
+
 /// What failed so far.
 #[derive(Debug)]
 pub(super) struct Failures {
@@ -21,7 +33,7 @@ impl Failures {
     /// Prints an error that names its file itself.
     pub(super) fn report(&mut self, error: &anyhow::Error) {
         self.count += 1;
-        eprintln!("{}: {error:#}", self.tool);
+        eprintln!("{}: {}", self.tool, describe(error));
     }
 
     /// Prints what is wrong with the file at `path`.

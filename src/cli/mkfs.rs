@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -127,11 +127,13 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let made = make(&args.image, source, &options, progress.as_mut());
     progress.close();
     let summary = made.with_context(|| args.image.display().to_string())?;
+    let mut out = super::stdout();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&summary)?);
+        writeln!(out, "{}", serde_json::to_string_pretty(&summary)?)?;
     } else if !args.quiet {
-        print_summary(&args.image, &summary);
+        print_summary(&mut out, &args.image, &summary)?;
     }
+    out.flush()?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,6 @@
 //! Progress and summary of mkfs: a bar for people, JSON lines for programs.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -140,24 +140,30 @@ impl ClosableProgress for Lines {
 }
 
 /// What was made, for people.
-pub(super) fn print_summary(image: &Path, summary: &Summary) {
+pub(super) fn print_summary(
+    out: &mut dyn Write,
+    image: &Path,
+    summary: &Summary,
+) -> std::io::Result<()> {
     let ratio = match summary.bytes_out {
         0 => 0.0,
         out => summary.bytes_in as f64 / out as f64,
     };
-    println!("{}: {} x {} pixels", image.display(), summary.width, summary.height);
-    println!(
+    writeln!(out, "{}: {} x {} pixels", image.display(), summary.width, summary.height)?;
+    writeln!(
+        out,
         "  {} files, {} directories, {} others, {} hard links; {} sub-boot pixels",
         summary.files, summary.directories, summary.others, summary.hard_links, summary.pixels
-    );
-    println!(
+    )?;
+    writeln!(
+        out,
         "  {} in, {} out, ratio {ratio:.2}, {} in {} files deduplicated, {:.1} s",
         show_size(summary.bytes_in),
         show_size(summary.bytes_out),
         show_size(summary.deduplicated_bytes),
         summary.deduplicated_files,
         summary.seconds
-    );
-    println!("  uuid {}", summary.uuid);
-    println!("  digest {}", summary.digest);
+    )?;
+    writeln!(out, "  uuid {}", summary.uuid)?;
+    writeln!(out, "  digest {}", summary.digest)
 }

@@ -88,27 +88,36 @@ pub fn main() -> ExitCode {
         return without_tool(&verb);
     };
     let name = args[0].to_string_lossy().into_owned();
+    if tool.verb != "mount" {
+        // mount has options for its log.
+        start_log(&name);
+    }
     match (tool.run)(args) {
         Ok(status) => status,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{name}: {error:#}");
+            eprintln!("{name}: {}", failures::describe(&error));
             ExitCode::FAILURE
         }
     }
 }
 
+/// Warnings go to standard error, after the tool's name; PXFS_LOG=debug shows more.
+fn start_log(name: &str) {
+    use std::io::Write as _;
+    let name = name.to_owned();
+    env_logger::Builder::new()
+        .filter_level(log::LevelFilter::Warn)
+        .parse_env("PXFS_LOG")
+        .format(move |out, record| writeln!(out, "{name}: {}", record.args()))
+        .init();
+}
+
 /// What is said when argv names no tool.
 fn without_tool(verb: &str) -> ExitCode {
     match verb {
-        "help" | "--help" | "-h" => {
-            println!("{}", usage());
-            ExitCode::SUCCESS
-        }
-        "--version" | "-V" | "version" => {
-            println!("pxfs {}", env!("CARGO_PKG_VERSION"));
-            ExitCode::SUCCESS
-        }
+        "help" | "--help" | "-h" => print(&usage()),
+        "--version" | "-V" | "version" => print(concat!("pxfs ", env!("CARGO_PKG_VERSION"))),
         "" => {
             eprintln!("{}", usage());
             ExitCode::from(USAGE)
@@ -117,6 +126,18 @@ fn without_tool(verb: &str) -> ExitCode {
             eprintln!("pxfs: no tool '{other}'; 'pxfs help' lists them");
             ExitCode::from(USAGE)
         }
+    }
+}
+
+/// Prints a line on standard output; a full disk is an error, a closed pipe is none.
+fn print(line: &str) -> ExitCode {
+    use std::io::Write as _;
+    match writeln!(std::io::stdout(), "{line}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            eprintln!("pxfs: {error}");
+            ExitCode::FAILURE
+        }
+        _ => ExitCode::SUCCESS,
     }
 }
 

@@ -30,6 +30,7 @@ use self::names::Register;
 use self::options::{IGNORED, MountOptions, SPECS};
 use self::session::{Events, PidFile, notify};
 use super::Outcome;
+use super::failures::describe;
 use super::open::{OpenRequest, open_for_mount};
 use crate::fs::Tree;
 use crate::fuse::{Audience, KernelFlags, MountConfig, MountError, Overrides, Served, serve};
@@ -93,7 +94,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             // Not the caller's to print: it knows one status, mount(8) several.
-            eprintln!("{name}: {:#}", failure.error);
+            eprintln!("{name}: {}", describe(&failure.error));
             ExitCode::from(failure.status)
         }
     })

@@ -36,8 +36,15 @@ pub(crate) type PictureTree = WithHidden<Volume>;
 /// One sentence on what is wrong with it.
 pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result<PictureTree> {
     let shown = || path.display().to_string();
+    refuse_what_comes_later(path)?;
     let options = picture::OpenOptions { offset: request.offset, mem: request.mem };
     let picture = Picture::open(path, &options).with_context(shown)?;
+    // What is decoded at the moment of a read is not in the cache yet: a
+    // quarter of the budget is kept for it.
+    let options =
+        store::OpenOptions { cache: request.mem - request.mem / 4, digest: request.digest };
+    let store = Store::open(picture, &options).with_context(shown)?;
+    let picture = store.picture();
     if !picture.is_seekable() {
         let container = picture.container();
         log::warn!(
@@ -47,13 +54,24 @@ pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result
             shown()
         );
     }
-    // What is decoded at the moment of a read is not in the cache yet: a
-    // quarter of the budget is kept for it.
-    let options =
-        store::OpenOptions { cache: request.mem - request.mem / 4, digest: request.digest };
-    let store = Store::open(picture, &options).with_context(shown)?;
     let volume = Volume::new(store).with_context(shown)?;
     Ok(WithHidden::new(volume))
+}
+
+/// Sources that are planned, told from those that are wrong.
+fn refuse_what_comes_later(path: &Path) -> anyhow::Result<()> {
+    let shown = path.display();
+    if path.to_string_lossy().contains("://") {
+        anyhow::bail!("{shown}: pictures on a server cannot be read yet; copy it here first");
+    }
+    if path.is_dir() {
+        let what = match path.join("pixelfs.json").exists() {
+            true => "a pxOS root, which cannot be read yet",
+            false => "a directory, not a picture",
+        };
+        anyhow::bail!("{shown}: is {what}; mkfs.pxfs makes a picture of a directory");
+    }
+    Ok(())
 }
 
 /// Opens what a tool was given, with the usual budget.

@@ -153,7 +153,7 @@ pub(super) fn pixel_of(
         return Ok(None);
     }
     let kind = tree.pixel_type(attr.ino)?.name();
-    Ok(tree.pixel(attr.ino)?.map(|pixel| (pixel, kind)))
+    Ok(Some((tree.pixel(attr.ino)?, kind)))
 }
 
 /// Prints JSON and a newline.

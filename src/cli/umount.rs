@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 
 use super::Outcome;
+use super::failures::describe;
 use crate::fuse::{UnmountError, mountinfo, unmount};
 
 /// Unmount pictures
@@ -25,6 +26,7 @@ struct Args {
 
 /// Runs the tool; every directory is tried, and the status is 1 if one failed.
 pub(super) fn run(args: Vec<OsString>) -> Outcome {
+    let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
@@ -35,7 +37,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let mut status = ExitCode::SUCCESS;
     for dir in &args.dirs {
         if let Err(error) = unmount_picture(dir, args.lazy) {
-            eprintln!("umount: {}: {error:#}", dir.display());
+            eprintln!("{name}: {}: {}", dir.display(), describe(&error));
             status = ExitCode::FAILURE;
         }
     }

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::Outcome;
+use super::failures::describe;
 use super::image_args::ImageArgs;
 use super::mkfs_progress::ProgressChoice;
 use super::size::show_size;
@@ -57,9 +58,10 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Ok(store) => store,
         Err(error) => {
             if args.json {
-                println!("{:#}", json!({"ok": false, "error": format!("{error:#}")}));
+                let value = json!({"ok": false, "error": describe(&error)});
+                super::show::print_json(&mut super::stdout(), &value)?;
             } else if !args.quiet {
-                eprintln!("pxfs verify: {error:#}");
+                eprintln!("pxfs verify: {}", describe(&error));
             }
             return Ok(ExitCode::from(OPERATIONAL));
         }

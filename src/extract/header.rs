@@ -1,6 +1,7 @@
 //! The header of a tar member: ustar, with a pax extended header before it for
 //! whatever ustar cannot say.
 
+use super::acl::acl_record;
 use crate::fs::{Attr, FileKind, Time};
 
 /// Tar is made of blocks of this many bytes.
@@ -50,6 +51,11 @@ impl Member<'_> {
         self.put_numbers(&mut header, &mut pax);
         self.put_names(&mut header, &mut pax);
         for (name, value) in self.xattrs {
+            // As text too: that is what tar programs take for an ACL when they
+            // are asked to restore ACLs rather than attributes.
+            if let Some((key, text)) = acl_record(name, value) {
+                record(&mut pax, key, text.as_bytes());
+            }
             let mut key = b"SCHILY.xattr.".to_vec();
             key.extend(encode_xattr_name(name));
             record(&mut pax, &key, value);
@@ -102,6 +108,14 @@ impl Member<'_> {
     }
 
     fn put_names(&self, header: &mut [u8; BLOCK], pax: &mut Vec<u8>) {
+        let target = self.link.map_or(&b""[..], |(_, target)| target);
+        let is_odd = |name: &[u8]| std::str::from_utf8(name).is_err();
+        // Said only where it matters: GNU tar warns of a key it does not know.
+        if split_path(self.path).is_none() && is_odd(self.path)
+            || target.len() > 100 && is_odd(target)
+        {
+            record(pax, b"hdrcharset", b"BINARY");
+        }
         match split_path(self.path) {
             Some((prefix, name)) => {
                 header[..name.len()].copy_from_slice(name);
@@ -112,11 +126,9 @@ impl Member<'_> {
                 record(pax, b"path", self.path);
             }
         }
-        if let Some((_, target)) = self.link {
-            put_cut(&mut header[157..257], target);
-            if target.len() > 100 {
-                record(pax, b"linkpath", target);
-            }
+        put_cut(&mut header[157..257], target);
+        if target.len() > 100 {
+            record(pax, b"linkpath", target);
         }
         // Longer names are left out: the numbers are there.
         for (name, field) in [(self.owner.0, 265), (self.owner.1, 297)] {

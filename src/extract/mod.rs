@@ -6,9 +6,10 @@
 //! [`Observer`].
 //!
 //! ```text
-//! copy     the walk, directories, hard links      tar         members in order
+//! copy     the walk, directories                  tar         members in order
+//!  +- write    one file, or a name of one
 //!  +- file     contents with their holes           +- header   one member's header
-//!  +- special  symlinks, devices, fifos
+//!  +- special  symlinks, devices, fifos       +- acl     ACLs as text
 //!  +- attrs    owners, modes, times, xattrs
 //!  +- slot     a name taken without following or half replacing anything
 //!  +- label    where something is, without a path that could be too long
@@ -18,6 +19,7 @@
 //! was there before and whoever changes it meanwhile. Everything is reached
 //! from descriptors of directories, name by name.
 
+mod acl;
 mod attrs;
 mod copy;
 mod error;
@@ -27,6 +29,7 @@ mod label;
 mod slot;
 mod special;
 mod tar;
+mod write;
 
 pub use copy::{Copier, CopyOptions, DestDir};
 pub use error::ExtractError;

@@ -191,7 +191,7 @@ impl Writer<'_> {
 }
 
 fn write_zeros(out: &mut dyn Write, mut count: u64) -> Result<()> {
-    const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
     while count > 0 {
         let len = count.min(ZEROS.len() as u64);
         out.write_all(&ZEROS[..len as usize])?;

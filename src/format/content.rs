@@ -179,6 +179,15 @@ pub fn extent_key(content: ContentNo, logical: u64) -> [u8; 16] {
     key
 }
 
+/// SHA-256 of no bytes at all.
+pub const EMPTY_SHA256: Digest = [
+    0xe3, 0xb0, 0xc4, 0x42, 0x98, 0xfc, 0x1c, 0x14, 0x9a, 0xfb, 0xf4, 0xc8, 0x99, 0x6f, 0xb9, 0x24,
+    0x27, 0xae, 0x41, 0xe4, 0x64, 0x9b, 0x93, 0x4c, 0xa4, 0x95, 0x99, 0x1b, 0x78, 0x52, 0xb8, 0x55,
+];
+
+/// The id of the empty content. It has no record, but no other content gets its id.
+pub const EMPTY_ID: PixelId = [0xe3, 0xb0, 0xc4, 0x42];
+
 /// The ids that a content may have, in order of preference: the eight aligned
 /// words of its digest, then the words between them.
 pub fn id_candidates(digest: &Digest) -> impl Iterator<Item = PixelId> {
@@ -188,6 +197,7 @@ pub fn id_candidates(digest: &Digest) -> impl Iterator<Item = PixelId> {
     aligned
         .chain(between)
         .map(move |at| [digest[at], digest[at + 1], digest[at + 2], digest[at + 3]])
+        .filter(|id| *id != EMPTY_ID)
 }
 
 #[cfg(test)]
@@ -219,6 +229,16 @@ mod tests {
         assert_eq!(ids.len(), 29);
         assert_eq!((ids[0], ids[1]), ([0, 1, 2, 3], [4, 5, 6, 7]));
         assert_eq!((ids[8], ids[28]), ([1, 2, 3, 4], [27, 28, 29, 30]));
+    }
+
+    #[test]
+    fn the_id_of_the_empty_content_is_nobody_elses() {
+        use sha2::Digest as _;
+        assert_eq!(EMPTY_SHA256[..], sha2::Sha256::digest(b"")[..]);
+        assert_eq!(EMPTY_ID, EMPTY_SHA256[..4]);
+        let mut digest = [7; 32];
+        digest[..4].copy_from_slice(&EMPTY_ID);
+        assert_eq!(id_candidates(&digest).next(), Some([7; 4]));
     }
 
     #[test]

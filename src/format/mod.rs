@@ -17,7 +17,8 @@ mod superblock;
 mod xattrs;
 
 pub use content::{
-    ContentNo, ContentRecord, Extent, ExtentKind, Extents, extent_key, id_candidates,
+    ContentNo, ContentRecord, EMPTY_ID, EMPTY_SHA256, Extent, ExtentKind, Extents, extent_key,
+    id_candidates,
 };
 pub use dirent::{DirentRecord, KindByte, MAX_NAME, dir_prefix, dirent_key, is_valid_name};
 pub use error::FormatError;

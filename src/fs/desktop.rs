@@ -43,7 +43,7 @@ fn collect_tiles(tree: &dyn PixelTree) -> Result<Vec<Tile>> {
         let Step::Entry(path, attr) = step else { return Ok(false) };
         if attr.kind == FileKind::Regular
             && tiles.len() < MAX_TILES
-            && let Ok(Some(pixel)) = tree.pixel(attr.ino)
+            && let Ok(pixel) = tree.pixel(attr.ino)
         {
             let name = path.rsplit(|&byte| byte == b'/').next().unwrap_or(path);
             let name = String::from_utf8_lossy(name).into_owned();

@@ -171,7 +171,7 @@ impl<T: PixelTree> WithHidden<T> {
         let pixel = match pixel_id(ino) {
             Some(id) => Some(self.need_pixel(id)?),
             None if is_own => None,
-            None => self.inner.pixel(ino)?,
+            None => Some(self.inner.pixel(ino)?),
         };
         Ok(pixel.map(|pixel| match field {
             b"id" => Pixel::id_text(pixel.id).into(),

@@ -1,7 +1,8 @@
 //! Files as sub-boot pixels: what PixelFS adds to a file tree.
 
-use crate::format::{ContentNo, Digest, PixelId, PixelType};
-use crate::format::{ContentRecord, TreeKind};
+use crate::format::{
+    ContentNo, ContentRecord, Digest, EMPTY_ID, EMPTY_SHA256, PixelId, PixelType, TreeKind,
+};
 use crate::fs::{FsError, Ino, Result, Tree, Volume};
 
 /// A content as PixelFS knows it.
@@ -18,6 +19,9 @@ pub struct Pixel {
 }
 
 impl Pixel {
+    /// The pixel of every empty file.
+    pub const EMPTY: Self = Self { id: EMPTY_ID, sha256: EMPTY_SHA256, size: 0, number: 0 };
+
     /// The id as pxOS writes it: `0x` and eight upper-case digits.
     pub fn id_text(id: PixelId) -> String {
         format!("0x{:08X}", u32::from_be_bytes(id))
@@ -31,8 +35,12 @@ impl Pixel {
 
 /// A tree whose files are pixels.
 pub trait PixelTree: Tree {
-    /// The pixel of a regular file; `None` for an empty one.
-    fn pixel(&self, ino: Ino) -> Result<Option<Pixel>>;
+    /// The pixel of a regular file.
+    ///
+    /// # Errors
+    /// [`FsError::WrongType`] or [`FsError::IsADirectory`] for what is no
+    /// regular file; whatever reading its records gives.
+    fn pixel(&self, ino: Ino) -> Result<Pixel>;
 
     /// What PixelFS takes a file for.
     fn pixel_type(&self, ino: Ino) -> Result<PixelType>;
@@ -61,9 +69,9 @@ impl Volume {
 }
 
 impl PixelTree for Volume {
-    fn pixel(&self, ino: Ino) -> Result<Option<Pixel>> {
+    fn pixel(&self, ino: Ino) -> Result<Pixel> {
         let content = self.content_of(ino)?;
-        Ok(content.map(|(number, content)| Self::pixel_of(number, &content)))
+        Ok(content.map_or(Pixel::EMPTY, |(number, content)| Self::pixel_of(number, &content)))
     }
 
     fn pixel_type(&self, ino: Ino) -> Result<PixelType> {
@@ -71,6 +79,9 @@ impl PixelTree for Volume {
     }
 
     fn pixel_by_id(&self, id: PixelId) -> Result<Option<Pixel>> {
+        if id == EMPTY_ID {
+            return Ok(Some(Pixel::EMPTY));
+        }
         let Some(entry) = self.store().get(TreeKind::Ids, &id)? else {
             return Ok(None);
         };
@@ -84,6 +95,9 @@ impl PixelTree for Volume {
     }
 
     fn read_pixel(&self, pixel: &Pixel, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        if pixel.size == 0 {
+            return Ok(0);
+        }
         let content = self.store().content(pixel.number)?;
         self.read_content(pixel.number, &content, offset, buf)
     }

@@ -21,7 +21,7 @@ pub(super) fn write_pixelfs_json(tree: &dyn PixelTree) -> Result<Vec<u8>> {
     walk(tree, ROOT_INO, &mut |step| {
         let Step::Entry(path, attr) = step else { return Ok(false) };
         if attr.kind == FileKind::Regular
-            && let Ok(Some(pixel)) = tree.pixel(attr.ino)
+            && let Ok(pixel) = tree.pixel(attr.ino)
         {
             let path = format!("/{}", String::from_utf8_lossy(path));
             let entry = entry(tree, &path, attr.ino, &pixel)?;

@@ -1,1 +1,9 @@
-//! pxOS trees as the Python tools write them.
+//! What the old pxOS tools left on disk, read and never written.
+//!
+//! In: a pxOS root, a directory with a registry and blobs. Out: blobs by id.
+//! Never: a path outside that directory, whatever the registry says.
+
+pub(crate) mod beneath;
+pub mod registry;
+
+pub use registry::{Fetched, RegistryError, RegistryRoot};

@@ -39,7 +39,7 @@ pub(super) fn assemble(
     // Half of the records' raw size is what trees take, give or take: it only
     // decides how square the picture is.
     let trees: u64 = sorters.iter().map(|sorter| sorter.bytes() / 2).sum();
-    let plane = pixels.len() * options.channels.bytes() as u64;
+    let plane = pixels.len() * options.channels.bytes();
     let geometry = choose_geometry(options, cover.as_ref(), plane + spool.len() + trees)?;
     let mut out = PngWriter::create(file, geometry)?;
     out.write(&vec![0; HEADER_LEN as usize])?;
@@ -133,7 +133,7 @@ fn choose_geometry(options: &Options, cover: Option<&Cover>, payload: u64) -> Re
     // few rounds settle it.
     for _ in 0..8 {
         let rows = cover.map_or(0, |cover| u64::from(cover.rows(width)));
-        let pixels = (HEADER_LEN + payload) / channels.bytes() as u64 + rows * u64::from(width);
+        let pixels = (HEADER_LEN + payload) / channels.bytes() + rows * u64::from(width);
         let side = (pixels as f64).sqrt().ceil().min(f64::from(max)) as u32;
         let least = cover.map_or(0, Cover::least_width).max(Geometry::MIN_WIDTH);
         width = side.max(least).next_multiple_of(WIDTH_STEP).min(max);

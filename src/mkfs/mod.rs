@@ -22,8 +22,10 @@ mod records;
 mod scratch;
 mod sorter;
 mod spool;
+mod tar;
 mod tar_source;
 mod tar_stream;
+mod tar_tree;
 mod walk;
 mod xattr;
 

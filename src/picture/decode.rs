@@ -10,6 +10,7 @@ use image::{ColorType, ImageDecoder, ImageError};
 
 use super::Container;
 use super::error::{PictureError, Result};
+use super::head::MAX_COMMENT;
 use super::medium::{Window, file_len};
 use super::spill::{Spill, Spilled};
 
@@ -25,6 +26,8 @@ pub(crate) struct Decoded {
     pub(crate) width: u32,
     pub(crate) rows: u32,
     pub(crate) pixels: Spilled,
+    /// A comment that was found on the way.
+    pub(crate) comment: Option<String>,
 }
 
 /// Decodes the picture at `base` in `file`, using at most `mem` bytes.
@@ -95,7 +98,6 @@ fn decode_png(reader: BufReader<Window<'_>>, mem: u64) -> Result<Decoded> {
     let bytes = usize::try_from(mem).unwrap_or(usize::MAX);
     let mut decoder = png::Decoder::new_with_limits(reader, png::Limits { bytes });
     decoder.set_transformations(png::Transformations::EXPAND);
-    decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);
     let mut reader = decoder.read_info().map_err(|e| png_error(e, mem))?;
     let info = reader.info();
@@ -126,7 +128,17 @@ fn decode_png(reader: BufReader<Window<'_>>, mem: u64) -> Result<Decoded> {
             spill.settle()?;
         }
     }
-    whole(width, rows, spill.finish()?)
+    // Many programs put texts behind the pixels. What is damaged there is no
+    // reason to do without the pixels.
+    let comment = reader.finish().ok().and_then(|()| last_comment(reader.info()));
+    Ok(Decoded { comment, ..whole(width, rows, spill.finish()?)? })
+}
+
+/// The comment of a PNG that was read to its end.
+fn last_comment(info: &png::Info<'_>) -> Option<String> {
+    let texts = info.uncompressed_latin1_text.iter();
+    let mut comments = texts.filter(|text| text.keyword == "Comment");
+    comments.next_back().map(|text| text.text.chars().take(MAX_COMMENT as usize).collect())
 }
 
 /// Decodes a picture whose decoder only gives all of it at once.
@@ -170,7 +182,7 @@ fn whole(width: u32, rows: u32, pixels: Spilled) -> Result<Decoded> {
     if pixels.len() != need {
         return Err(PictureError::Truncated { have: pixels.len(), need });
     }
-    Ok(Decoded { width, rows, pixels })
+    Ok(Decoded { width, rows, pixels, comment: None })
 }
 
 fn check_budget(needed: u64, budget: u64) -> Result<()> {

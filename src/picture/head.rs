@@ -25,7 +25,7 @@ pub(crate) const MAX_CHUNKS: usize = 64;
 /// Bytes a reader walks over before it gives up looking for pixels.
 pub(crate) const MAX_HEAD: u64 = 1 << 20;
 /// The longest comment that is read: ours has some 70 characters.
-const MAX_COMMENT: u64 = 1024;
+pub(crate) const MAX_COMMENT: u64 = 1024;
 /// The keyword of the comment's tEXt chunk, with its terminator.
 const COMMENT_KEY: &[u8] = b"Comment\0";
 

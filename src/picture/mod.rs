@@ -193,7 +193,7 @@ impl Picture {
             file: Arc::new(file),
             file_len,
             container,
-            comment,
+            comment: comment.or_else(|| decoded.comment.clone()),
             width: decoded.width,
             rows: decoded.rows,
             layout: None,

@@ -1,1 +1,25 @@
 //! The PXI machine: pixels that run.
+//!
+//! In: a picture whose pixels are instructions, and a [`Host`] that answers
+//! system calls. Out: the machine's end state and why it stopped. Never: file
+//! paths, network, printing; all of that is the host's. `docs/pxi-isa.md`
+//! describes the instruction set, which [`isa`] defines once for the machine,
+//! the assembler, the disassembler and that document.
+
+pub mod asm;
+pub mod cpu;
+pub mod disasm;
+pub mod host;
+pub mod isa;
+pub mod module;
+pub mod pixel;
+pub mod raster;
+pub mod stop;
+mod syscall;
+
+pub use cpu::{Limits, Machine};
+pub use host::{BlobError, BlobReply, BlobRequest, Host, LlmError, LlmRequest, ScreenError};
+pub use module::{Layout, ModuleError, Program};
+pub use pixel::Pixel;
+pub use raster::{Raster, RasterError};
+pub use stop::{Stop, Trap};

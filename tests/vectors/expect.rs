@@ -185,7 +185,7 @@ fn found_entry(volume: &Volume, ino: u64) -> Result<Value, FsError> {
         if attr.size > 0 {
             entry["sha256"] = json!(hex(&Sha256::digest(&data)));
             // There is one if there is content.
-            entry["id"] = json!(hex(&volume.pixel(ino)?.unwrap().id));
+            entry["id"] = json!(hex(&volume.pixel(ino)?.id));
             entry["segments"] = json!(segments(volume, ino, attr.size)?);
         }
     }

@@ -162,7 +162,7 @@ fn pax_records(member: &Member) -> Vec<u8> {
         push_record(&mut records, "linkpath", target);
     }
     let (secs, nanos) = member.mtime;
-    if nanos != 0 || secs < 0 || secs >= 1 << 33 {
+    if nanos != 0 || !(0..1 << 33).contains(&secs) {
         push_record(&mut records, "mtime", pax_time(secs, nanos).as_bytes());
     }
     for (name, value) in &member.xattrs {

@@ -1,0 +1,54 @@
+//! Opening files of a directory without ever leaving it.
+//!
+//! The kernel resolves the path (openat2), so a link swapped in between a check
+//! and the opening cannot lead outside.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+
+/// Times an opening is repeated that raced with a rename (EAGAIN of openat2).
+const RETRIES: usize = 16;
+
+/// What happens to a path that leads out of the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outside {
+    /// It is refused with EXDEV.
+    Refuse,
+    /// The directory is the root of all paths, as after chroot(2): absolute
+    /// paths and links start there, and `..` stays there.
+    Root,
+}
+
+/// Opens the regular file `path` below `root` for reading.
+///
+/// # Errors
+/// EXDEV as [`Outside`] says; EINVAL when it is no regular file.
+pub(crate) fn open(root: impl AsFd, path: &str, outside: Outside) -> io::Result<File> {
+    // NONBLOCK: opening a fifo must not wait for a writer.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let inside = match outside {
+        Outside::Refuse => ResolveFlags::BENEATH,
+        Outside::Root => ResolveFlags::IN_ROOT,
+    };
+    let resolve = inside | ResolveFlags::NO_MAGICLINKS;
+    let mut tries = 0;
+    let fd = loop {
+        match rustix::fs::openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN) if tries < RETRIES => tries += 1,
+            Err(Errno::NOSYS) => {
+                let message = "this kernel has no openat2(2); Linux 5.6 or later is needed";
+                return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+            }
+            result => break result?,
+        }
+    };
+    let file = File::from(fd);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
