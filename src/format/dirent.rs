@@ -44,7 +44,7 @@ impl KindByte {
 /// The value of a directory entry: u64 inode number, u8 type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DirentRecord {
-    /// Inode number, not 0 and not the root's.
+    /// Inode number: below 2^63, not 0 and not the root's.
     pub ino: u64,
     /// The inode's type.
     pub kind: KindByte,
@@ -57,8 +57,9 @@ impl DirentRecord {
         let mut fields = Fields::new(WHAT, bytes);
         let (ino, kind) = (fields.u64()?, fields.u8()?);
         fields.end()?;
-        // An entry that names the root would make the tree a loop.
-        if ino < 2 {
+        // An entry that names the root would make the tree a loop, and numbers
+        // from 2^63 on belong to what readers add to the tree.
+        if ino < 2 || ino > i64::MAX as u64 {
             return Err(FormatError::field(WHAT, "inode number", ino));
         }
         match KindByte::ALL.into_iter().find(|known| known.0 == kind) {
@@ -107,6 +108,8 @@ mod tests {
         assert_eq!(DirentRecord::parse(&entry.to_bytes()), Ok(entry));
         let root = DirentRecord { ino: 1, kind: KindByte::DIRECTORY };
         assert!(DirentRecord::parse(&root.to_bytes()).is_err());
+        let hidden = DirentRecord { ino: 1 << 63 | 2, kind: KindByte::DIRECTORY };
+        assert!(DirentRecord::parse(&hidden.to_bytes()).is_err());
         let mut unknown = entry.to_bytes();
         unknown[8] = 3;
         assert!(DirentRecord::parse(&unknown).is_err());

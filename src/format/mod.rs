@@ -31,7 +31,7 @@ pub use superblock::{
     CANARY_OFFSET, HEADER_LEN, MAGIC, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock, TREE_COUNT,
     TreeKind, VERSION_MAJOR, VERSION_MINOR,
 };
-pub use xattrs::{MAX_XATTR_SET, Xattr, XattrSet, XattrStorage};
+pub use xattrs::{MAX_XATTR_NAMES, MAX_XATTR_SET, Xattr, XattrSet, XattrStorage};
 
 /// A pixel's id: the four bytes of its colour, red first.
 pub type PixelId = [u8; 4];

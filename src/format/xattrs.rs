@@ -16,6 +16,11 @@ const WHAT: &str = "xattr set";
 /// The largest serialised set a reader accepts: 16 MiB.
 pub const MAX_XATTR_SET: u64 = 16 << 20;
 
+/// The longest list of names a reader accepts, a byte after each counted: no
+/// more can be given out by listxattr(2). It bounds the number of attributes,
+/// each of which takes more memory than it does bytes.
+pub const MAX_XATTR_NAMES: usize = 1 << 16;
+
 /// One attribute: name and value.
 pub type Xattr = (Vec<u8>, Vec<u8>);
 
@@ -29,8 +34,13 @@ impl XattrSet {
         let mut fields = Fields::new(WHAT, bytes);
         let count = fields.u32()?;
         let mut set: Vec<Xattr> = Vec::new();
+        let mut names_len = 0;
         for _ in 0..count {
             let name_len = fields.u8()?;
+            names_len += usize::from(name_len) + 1;
+            if names_len > MAX_XATTR_NAMES {
+                return Err(FormatError::field(WHAT, "length of all names", names_len as u64));
+            }
             let value_len = fields.u32()? as usize;
             let name = fields.take(usize::from(name_len))?.to_vec();
             let value = fields.take(value_len)?.to_vec();
@@ -56,6 +66,11 @@ impl XattrSet {
             out.extend_from_slice(value);
         }
         out
+    }
+
+    /// Bytes of all names, one after each counted.
+    pub fn names_len(&self) -> usize {
+        self.0.iter().map(|(name, _)| name.len() + 1).sum()
     }
 
     /// The value of `name`.
@@ -139,6 +154,8 @@ mod tests {
     fn bad_sets_are_refused() {
         let unsorted = XattrSet(vec![(b"b".to_vec(), vec![]), (b"a".to_vec(), vec![])]);
         assert!(XattrSet::parse(&unsorted.to_bytes()).is_err());
+        let many = (0..20_000u32).map(|n| (format!("{n:05}").into_bytes(), vec![])).collect();
+        assert!(XattrSet::parse(&XattrSet(many).to_bytes()).is_err());
         // A count far above what the bytes can hold must not be allocated for.
         assert!(XattrSet::parse(&[0xff, 0xff, 0xff, 0xff, 1]).is_err());
     }

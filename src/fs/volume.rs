@@ -33,9 +33,11 @@ impl Volume {
     /// When the root directory cannot be read.
     pub fn new(store: Store) -> Result<Self> {
         let volume = Self { store };
-        match volume.inode(ROOT_INO)?.data {
-            InodeData::Directory { parent: ROOT_INO } => Ok(volume),
-            _ => Err(FsError::Corrupt("the root inode is not a directory".into())),
+        match volume.inode(ROOT_INO).map(|root| root.data) {
+            Ok(InodeData::Directory { parent: ROOT_INO }) => Ok(volume),
+            Ok(_) => Err(FsError::Corrupt("the root inode is not a directory".into())),
+            Err(FsError::NotFound) => Err(FsError::Corrupt("there is no root directory".into())),
+            Err(error) => Err(error),
         }
     }
 
@@ -155,9 +157,8 @@ impl Volume {
             XattrStorage::Blocks { len, block, chunk_log } => {
                 let mut bytes = Vec::new();
                 for number in 0..len.div_ceil(1 << chunk_log) {
-                    let raw = self.store.block(block.saturating_add(number))?;
-                    // No more than a chunk each, however long the block is.
-                    bytes.extend_from_slice(&raw[..raw.len().min(1 << chunk_log)]);
+                    let number = block.saturating_add(number);
+                    bytes.extend_from_slice(&self.store.block_up_to(number, 1 << chunk_log)?);
                 }
                 bytes.truncate(len as usize);
                 bytes
@@ -235,12 +236,11 @@ fn continue_with(
             }
             ExtentKind::Data => {
                 let (number, within) = extent.locate(*at);
-                let block = volume.store.block(number)?;
-                let chunk_end = match extent.chunk_log {
-                    0 => block.len(),
-                    log => block.len().min(1 << log),
+                let block = match extent.chunk_log {
+                    0 => volume.store.block(number)?,
+                    log => volume.store.block_up_to(number, 1 << log)?,
                 };
-                let available = block.get(within as usize..chunk_end).unwrap_or_default();
+                let available = block.get(within as usize..).unwrap_or_default();
                 if available.is_empty() {
                     let what = format!("block {number}: is shorter than an extent says");
                     return Err(FsError::Corrupt(what));

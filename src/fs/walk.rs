@@ -1,5 +1,7 @@
 //! Walking a whole tree, entry by entry, in bounded memory a level.
 
+use std::collections::HashSet;
+
 use crate::fs::{Attr, FileKind, FsError, Ino, Result, Tree};
 
 /// The deepest directory that a walk enters. Paths that deep cannot be opened
@@ -23,6 +25,16 @@ struct Frame {
     next: u64,
     batch: std::vec::IntoIter<(Vec<u8>, Ino)>,
     path_len: usize,
+    /// Subdirectories entered. A directory is in one directory only, but a
+    /// forged one may have many names there, and a tower of such directories
+    /// more paths than anybody can walk.
+    entered: HashSet<Ino>,
+}
+
+impl Frame {
+    fn new(dir: Ino, path_len: usize) -> Self {
+        Self { dir, next: 0, batch: Vec::new().into_iter(), path_len, entered: HashSet::new() }
+    }
 }
 
 /// Visits everything below the directory `dir` depth first in name order;
@@ -34,7 +46,7 @@ pub fn walk(
     visit: &mut dyn FnMut(Step<'_>) -> Result<bool>,
 ) -> Result<()> {
     let mut path = Vec::new();
-    let mut stack = vec![Frame { dir, next: 0, batch: Vec::new().into_iter(), path_len: 0 }];
+    let mut stack = vec![Frame::new(dir, 0)];
     while let Some(frame) = stack.last_mut() {
         path.truncate(frame.path_len);
         let Some((name, _)) = frame.batch.next() else {
@@ -61,13 +73,17 @@ pub fn walk(
                 if !enter || attr.kind != FileKind::Directory {
                     continue;
                 }
+                if !frame.entered.insert(attr.ino) {
+                    let what = format!("directory {}: has more than one name", attr.ino);
+                    visit(Step::Failed(&path, FsError::Corrupt(what)))?;
+                    continue;
+                }
                 if stack.len() >= MAX_DEPTH {
                     let what = format!("inode {}: lies too deep", attr.ino);
                     visit(Step::Failed(&path, FsError::Corrupt(what)))?;
                     continue;
                 }
-                let (dir, path_len) = (attr.ino, path.len());
-                stack.push(Frame { dir, next: 0, batch: Vec::new().into_iter(), path_len });
+                stack.push(Frame::new(attr.ino, path.len()));
             }
             Err(error) => {
                 visit(Step::Failed(&path, error))?;

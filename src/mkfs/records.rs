@@ -9,8 +9,8 @@ use super::contents::{ContentWriter, spill_error};
 use super::error::{MkfsError, Result};
 use super::sorter::Sorter;
 use crate::format::{
-    Digest, DirentRecord, InodeData, InodeRecord, MAX_XATTR_SET, PixelType, XattrSet, XattrStorage,
-    dirent_key, is_valid_name, number_key,
+    Digest, DirentRecord, InodeData, InodeRecord, MAX_XATTR_NAMES, MAX_XATTR_SET, PixelType,
+    XattrSet, XattrStorage, dirent_key, is_valid_name, number_key,
 };
 
 /// Owner, permissions and times of a file to be.
@@ -161,6 +161,12 @@ impl Records {
             return Ok(0);
         }
         let bytes = set.to_bytes();
+        if set.names_len() > MAX_XATTR_NAMES {
+            return Err(MkfsError::Invalid(format!(
+                "extended attributes with {} bytes of names on one file (at most {MAX_XATTR_NAMES})",
+                set.names_len()
+            )));
+        }
         if bytes.len() as u64 > MAX_XATTR_SET {
             return Err(MkfsError::Invalid(format!(
                 "extended attributes of {} bytes on one file (at most {MAX_XATTR_SET})",

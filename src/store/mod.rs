@@ -23,8 +23,8 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::format::{
-    BlockNo, ContentNo, ContentRecord, FormatError, HEADER_LEN, MAX_NODE, Node, NodeRef, StoredRef,
-    Superblock, TreeKind, number_key,
+    BlockNo, ContentNo, ContentRecord, FormatError, HEADER_LEN, MAX_BLOCK, MAX_NODE, Node, NodeRef,
+    StoredRef, Superblock, TreeKind, number_key,
 };
 use crate::picture::{Picture, PixelStream};
 use cache::Cache;
@@ -85,7 +85,17 @@ impl Store {
 
     /// The raw bytes of a block.
     pub fn block(&self, number: BlockNo) -> Result<Arc<Vec<u8>>> {
+        self.block_up_to(number, u64::from(MAX_BLOCK))
+    }
+
+    /// The raw bytes of a block that has `most` of them at most. A longer one
+    /// is not decoded: chunks of 4 KiB must not cost 16 MiB each.
+    pub fn block_up_to(&self, number: BlockNo, most: u64) -> Result<Arc<Vec<u8>>> {
         let at = self.block_ref(number)?;
+        if u64::from(at.raw) > most {
+            let source = FormatError::field("block of a run", "raw length", at.raw);
+            return Err(StoreError::Format { at: format!("block {number}"), source });
+        }
         self.blocks.get_or_load(&(at.offset, at.xxh3), || {
             let raw = self.load("block", &at)?;
             let weight = raw.len();

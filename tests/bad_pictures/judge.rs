@@ -95,6 +95,11 @@ fn open(bytes: &[u8]) -> Result<Store, String> {
     Store::open(picture, &options).map_err(|error| error.to_string())
 }
 
+/// The file system of a picture that opens.
+pub fn open_volume(bytes: &[u8]) -> Volume {
+    Volume::new(open(bytes).unwrap()).unwrap()
+}
+
 /// Opens, checks and reads all of a picture; `name` is for messages. Panics
 /// at a wrong byte: what is read must be what `entries` say or an error.
 pub fn judge(name: &str, bytes: &[u8], entries: &Value) -> Verdict {

@@ -154,6 +154,8 @@ fn lies_in_extensions_are_refused_with_a_sentence() {
         ("mtime", b"soon", "the value of 'mtime'"),
         ("uid", b"4294967296", "the value of 'uid'"),
         ("path", b"a\0b", "cannot be a name"),
+        ("path", &[b'/'; 65_537], "no path can be 65537 bytes long"),
+        ("linkpath", &[b'/'; 65_537], "no path can be 65537 bytes long"),
         ("path", b"new\nline/..", "'new\\nline/..': '..' cannot"),
         ("SCHILY.xattr.", b"x", "the name of an extended attribute"),
         ("SCHILY.xattr.user.a", &[0; 65_537], "'user.a' has 65537 bytes"),

@@ -278,7 +278,8 @@ fn other_tar_programs() {
         for name in ["dir/nothing", "fifo", "dir/block"] {
             set_time(&source.join(name), 5, 0);
         }
-        let copy = unpack(&tar(dir.path(), "bsd-gnu", "bsdtar", &["--format=gnutar"]), &[]);
+        let copy =
+            unpack(&tar(dir.path(), "bsd-gnu", "bsdtar", &["--format=gnutar", "--no-acls"]), &[]);
         assert_same(&source, &copy, "-aH");
     }
 }

@@ -9,9 +9,9 @@ use super::sparse::{Segment, add_old_segments, check_map, read_map};
 use super::{BLOCK, shown};
 use crate::mkfs::error::{MkfsError, Result};
 
-/// The longest name in a member of type `L` or `K`. Paths in a tree may be longer
-/// than what a system call takes, but not by that much.
-const MAX_NAME: u64 = 1 << 20;
+/// The longest path. Those in a tree may be longer than what a system call takes,
+/// but not by that much; and each part of a path may become a directory.
+const MAX_PATH: u64 = 1 << 16;
 
 /// Where we are before the first header.
 const BEGINNING: &str = "at its beginning";
@@ -122,7 +122,7 @@ impl<R: Read> Reader<R> {
     fn read_long_name(&mut self, header: &Header) -> Step<Vec<u8>> {
         let size = header.size()?;
         self.begin("long name ", header.name(), size);
-        check_size(size, MAX_NAME)?;
+        check_size(size, MAX_PATH)?;
         let bytes = self.read_all()?;
         Ok(until_nul(&bytes).to_vec())
     }
@@ -137,6 +137,11 @@ impl<R: Read> Reader<R> {
             return Err("no file can be called that".into());
         }
         self.begin("", path.clone(), 0);
+        for name in [&path, &link] {
+            if name.len() as u64 > MAX_PATH {
+                return Err(format!("no path can be {} bytes long", name.len()));
+            }
+        }
         if records.is_continued {
             return Err("it continues from another volume".into());
         }
