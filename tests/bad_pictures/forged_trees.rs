@@ -120,10 +120,14 @@ fn roots_that_lead_astray_are_found_in_every_tree() {
         ("beyond the stream", |_, r| moved(r, |at| at.offset = 1 << 40), "node-outside"),
         ("at the end of numbers", |_, r| moved(r, |at| at.offset = u64::MAX), "node-outside"),
         ("into the superblock", |_, r| moved(r, |at| at.offset = 0), "node-outside"),
-        ("to itself by another's sum", |_, r| moved(r, |at| at.offset += 1), "node-checksum"),
+        ("a byte before itself", |_, r| moved(r, |at| at.offset -= 1), "node-checksum"),
         ("another digest", |_, r| moved(r, |at| at.sha256[0] ^= 1), "node-digest"),
         ("raw length", |_, r| moved(r, |at| (at.raw, at.codec) = (9, Codec::Zstd)), "node-decode"),
-        ("absurd raw length", |_, r| moved(r, |at| at.raw = 16 << 20), "node-structure"),
+        (
+            "absurd raw length",
+            |_, r| moved(r, |at| (at.raw, at.codec) = (16 << 20, Codec::Zstd)),
+            "node-structure",
+        ),
         ("level", |_, r| TreeRoot { level: r.level + 1, ..r }, "node-structure"),
         (
             "entries",
@@ -154,7 +158,8 @@ fn roots_that_lead_astray_are_found_in_every_tree() {
 #[test]
 fn a_tree_that_refers_to_itself_ends() {
     let base = base("kinds");
-    for tree in TreeKind::ALL {
+    let forge = Forge::of(&base.bytes);
+    for tree in TreeKind::ALL.into_iter().filter(|&tree| forge.superblock.root(tree).is_some()) {
         // An inner node cannot hold its own checksum; what it can do is name
         // one child again and again, at every level.
         for (what, same_key) in [("one child many times", false), ("a tower of it", true)] {

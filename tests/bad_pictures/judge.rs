@@ -25,6 +25,12 @@ pub struct Base {
     pub entries: Value,
 }
 
+impl Base {
+    pub fn paths(&self) -> Vec<&str> {
+        self.entries.as_object().unwrap().keys().map(String::as_str).collect()
+    }
+}
+
 pub fn base(name: &str) -> Base {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/vectors").join(name);
     let json = std::fs::read_to_string(path.with_extension("json")).unwrap();
