@@ -103,9 +103,6 @@ impl InodeRecord {
         let allocated = fields.u64()?;
         let pixel_type = PixelType::from_byte(fields.u8()?)?;
         fields.reserved(7)?;
-        if allocated > size {
-            return Err(FormatError::field(WHAT, "allocated bytes", allocated));
-        }
         let target = fields.rest();
         for (_, nanos) in [mtime, ctime] {
             if nanos >= 1_000_000_000 {
@@ -113,6 +110,7 @@ impl InodeRecord {
             }
         }
         let data = parse_data(mode, data, size, target)?;
+        check_sizes(&data, size, allocated)?;
         Ok(Self {
             perm: mode & 0o7777,
             uid,
@@ -163,6 +161,9 @@ fn parse_data(mode: u32, data: u64, size: u64, target: &[u8]) -> Result<InodeDat
         return Err(FormatError::field(WHAT, "mode", mode));
     };
     if kind == KindByte::SYMLINK {
+        if data != 0 {
+            return Err(FormatError::field(WHAT, "data", data));
+        }
         if target.is_empty() || target.len() as u64 != size || target.contains(&0) {
             return Err(FormatError::field(WHAT, "symlink size", size));
         }
@@ -176,6 +177,10 @@ fn parse_data(mode: u32, data: u64, size: u64, target: &[u8]) -> Result<InodeDat
         });
     }
     let (major, minor) = (data as u32, (data >> 32) as u32);
+    let unused = match data {
+        0 => Ok(()),
+        _ => Err(FormatError::field(WHAT, "data", data)),
+    };
     Ok(match kind {
         KindByte::REGULAR => {
             if (data == 0) != (size == 0) {
@@ -186,9 +191,25 @@ fn parse_data(mode: u32, data: u64, size: u64, target: &[u8]) -> Result<InodeDat
         KindByte::DIRECTORY => InodeData::Directory { parent: data },
         KindByte::CHAR_DEVICE => InodeData::CharDevice(major, minor),
         KindByte::BLOCK_DEVICE => InodeData::BlockDevice(major, minor),
-        KindByte::FIFO => InodeData::Fifo,
-        _ => InodeData::Socket,
+        KindByte::FIFO => unused.map(|()| InodeData::Fifo)?,
+        _ => unused.map(|()| InodeData::Socket)?,
     })
+}
+
+/// Sizes are of contents and of targets; nothing else has any.
+fn check_sizes(data: &InodeData, size: u64, allocated: u64) -> Result<(), FormatError> {
+    let (size_is_right, allocated_is_right) = match data {
+        InodeData::Regular(_) => (true, allocated <= size),
+        InodeData::Symlink(_) => (true, allocated == size),
+        _ => (size == 0, allocated == 0),
+    };
+    if !size_is_right {
+        return Err(FormatError::field(WHAT, "size", size));
+    }
+    if !allocated_is_right {
+        return Err(FormatError::field(WHAT, "allocated bytes", allocated));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -204,7 +225,7 @@ mod tests {
             mtime: (-5, 999_999_999),
             ctime: (1 << 40, 1),
             size,
-            allocated: size / 2,
+            allocated: if matches!(data, InodeData::Symlink(_)) { size } else { size / 2 },
             xattrs: 3,
             pixel_type: PixelType::World,
             data,
@@ -234,9 +255,22 @@ mod tests {
         let no_content = record(5, InodeData::Regular(0)).to_bytes();
         let mut bad_mode = record(0, InodeData::Fifo).to_bytes();
         bad_mode[1] = 0xf0;
-        let mut bad_nanos = record(0, InodeData::Fifo).to_bytes();
-        bad_nanos[35] = 0xff;
-        for bytes in [bad_size, no_content, bad_mode, bad_nanos] {
+        let with_byte = |data: InodeData, at: usize, byte: u8| {
+            let mut bytes = record(0, data).to_bytes();
+            bytes[at] = byte;
+            bytes
+        };
+        let bad_nanos = with_byte(InodeData::Fifo, 35, 0xff);
+        let dir = InodeData::Directory { parent: 1 };
+        let large_dir = with_byte(dir.clone(), 40, 1);
+        let allocated_dir = with_byte(dir, 64, 1);
+        let fifo_of_something = with_byte(InodeData::Fifo, 48, 1);
+        let socket_of_something = with_byte(InodeData::Socket, 55, 1);
+        let mut link_of_something = record(3, InodeData::Symlink(b"a/b".to_vec())).to_bytes();
+        link_of_something[48] = 1;
+        let bad = [bad_size, no_content, bad_mode, bad_nanos, large_dir, allocated_dir];
+        let more = [fifo_of_something, socket_of_something, link_of_something];
+        for bytes in bad.into_iter().chain(more) {
             assert!(InodeRecord::parse(&bytes).is_err());
         }
     }
