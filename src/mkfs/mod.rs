@@ -22,7 +22,7 @@ mod records;
 mod scratch;
 mod sorter;
 mod spool;
-mod tar;
+pub mod tar;
 mod tar_source;
 mod tar_stream;
 mod tar_tree;

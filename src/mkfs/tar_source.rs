@@ -39,7 +39,7 @@ pub(super) fn read_tar(
     let mut stream = Reader::new(open_stream(input)?);
     let mut tree = TarTree::new();
     let names = AclNames::default();
-    while let Some(member) = stream.next()? {
+    while let Some(member) = stream.next_member()? {
         let failed = |tail: String| stream.error(&tail);
         let path = parse_path(&member.path).map_err(failed)?;
         if is_excluded(&options.excludes, &path, member.kind == Kind::Directory) {

@@ -8,8 +8,8 @@ use pxfs::format::{
 };
 use pxfs::picture::Layout;
 
-use super::forge::Forge;
-use super::judge::{Base, Verdict, base, file_with, judge, verify};
+use super::forge::{Forge, file_with};
+use super::judge::{Base, Verdict, base, judge, verify};
 
 const BASES: [&str; 7] = ["kinds", "many", "chunks", "rgb", "stored", "directory", "id-clash"];
 

@@ -3,7 +3,8 @@
 //! made to fit.
 
 use std::collections::BTreeMap;
-use std::io::{Cursor, Write};
+use std::fs::File;
+use std::io::{Cursor, Read, Seek, Write};
 
 use pxfs::format::{
     Codec, ContentRecord, DirentRecord, InodeRecord, Node, NodeRef, SLOT_OFFSETS, SUPERBLOCK_LEN,
@@ -12,8 +13,6 @@ use pxfs::format::{
 use pxfs::picture::{Geometry, OpenOptions, Picture, PngWriter};
 use pxfs::store::{Encoded, Encoder, Encoding, NodeSink, TreeWriter};
 use sha2::{Digest, Sha256};
-
-use super::judge::file_with;
 
 pub type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -190,6 +189,20 @@ impl Forge {
     }
 }
 
+/// A file without a name that holds these bytes.
+pub fn file_with(bytes: &[u8]) -> File {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(bytes).unwrap();
+    file
+}
+
+fn bytes_of(file: &mut File) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    file.rewind().unwrap();
+    file.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
 /// A picture of that payload.
 pub fn picture_of(geometry: Geometry, payload: &[u8]) -> Vec<u8> {
     let file = tempfile::tempfile().unwrap();
@@ -197,7 +210,7 @@ pub fn picture_of(geometry: Geometry, payload: &[u8]) -> Vec<u8> {
     writer.write(payload).unwrap();
     let mut file = writer.finish().unwrap();
     file.flush().unwrap();
-    super::judge::bytes_of(&mut file)
+    bytes_of(&mut file)
 }
 
 struct Sink<'a>(&'a mut Vec<u8>);

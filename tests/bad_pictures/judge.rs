@@ -2,8 +2,7 @@
 //! every byte that is given out is the right one.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use pxfs::store::{self, Store};
 use serde_json::Value;
 
 use super::expect;
+use super::forge::file_with;
 
 /// Longer than this for a picture of some kilobytes is as bad as a hang.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -37,19 +37,6 @@ pub fn base(name: &str) -> Base {
     let json: Value = serde_json::from_str(&json).unwrap();
     let bytes = std::fs::read(path.with_extension("png")).unwrap();
     Base { bytes, entries: json["entries"].clone() }
-}
-
-pub fn file_with(bytes: &[u8]) -> File {
-    let mut file = tempfile::tempfile().unwrap();
-    file.write_all(bytes).unwrap();
-    file
-}
-
-pub fn bytes_of(file: &mut File) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    file.rewind().unwrap();
-    file.read_to_end(&mut bytes).unwrap();
-    bytes
 }
 
 /// What was seen of a picture.

@@ -7,33 +7,47 @@ use crate::format::Xattr;
 
 /// What a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::mkfs) enum Kind {
+pub enum Kind {
+    /// A regular file.
     Regular,
+    /// Another name of a member before it.
     HardLink,
+    /// A symbolic link.
     Symlink,
+    /// A character device.
     CharDevice,
+    /// A block device.
     BlockDevice,
+    /// A directory.
     Directory,
+    /// A named pipe.
     Fifo,
 }
 
 /// A member. Names are any bytes, as they are in the stream.
 #[derive(Debug)]
-pub(in crate::mkfs) struct Member {
+pub struct Member {
+    /// Where it lies, as written: not normalised, perhaps with `..` in it.
     pub path: Vec<u8>,
+    /// What it is.
     pub kind: Kind,
     /// The target of a link; empty for what is none.
     pub link: Vec<u8>,
+    /// Permission bits, the upper three among them.
     pub perm: u32,
+    /// Owner.
     pub uid: u32,
+    /// Group.
     pub gid: u32,
+    /// Time of modification, seconds and nanoseconds.
     pub mtime: (i64, u32),
     /// Major and minor number.
     pub device: (u32, u32),
     /// Extended attributes, sorted by name.
     pub xattrs: Vec<Xattr>,
-    /// ACLs as text.
+    /// The access ACL as text.
     pub acl_access: Option<Vec<u8>>,
+    /// The default ACL of a directory as text.
     pub acl_default: Option<Vec<u8>>,
     /// The size of a regular file.
     pub size: u64,

@@ -19,8 +19,8 @@ mod sparse;
 
 pub(super) use acl::{acl_mode, encode_acl};
 pub(super) use acl_names::AclNames;
-pub(super) use member::{Kind, Member};
-pub(super) use reader::Reader;
+pub use member::{Kind, Member};
+pub use reader::Reader;
 
 /// Tar is made of blocks of this many bytes.
 const BLOCK: usize = 512;

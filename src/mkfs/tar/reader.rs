@@ -21,7 +21,7 @@ type Step<T> = std::result::Result<T, String>;
 
 /// Reads a tar stream that is not compressed.
 #[derive(Debug)]
-pub(in crate::mkfs) struct Reader<R> {
+pub struct Reader<R> {
     input: R,
     /// Records that are for all members that follow.
     global: Records,
@@ -44,24 +44,30 @@ struct Preface {
 
 impl<R: Read> Reader<R> {
     /// A reader of `input`, of which nothing was read yet.
-    pub(in crate::mkfs) fn new(input: R) -> Self {
+    pub fn new(input: R) -> Self {
         let place = (BEGINNING, Vec::new());
         Self { input, global: Records::default(), place, left: 0, padding: 0 }
     }
 
     /// The next member; what was not read of the last one is passed over.
     /// `None` at the proper end, when everything to the end of input was read.
-    pub(in crate::mkfs) fn next(&mut self) -> Result<Option<Member>> {
+    ///
+    /// # Errors
+    /// A stream that breaks the rules or ends early, and where.
+    pub fn next_member(&mut self) -> Result<Option<Member>> {
         self.read_member().map_err(|tail| self.error(&tail))
     }
 
-    /// Reads content of the member.
-    pub(in crate::mkfs) fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
+    /// Reads content of the member: the segments of a sparse one, all of another.
+    ///
+    /// # Errors
+    /// When the stream ends first.
+    pub fn read_exact(&mut self, buf: &mut [u8]) -> Result<()> {
         self.read_content(buf).map_err(|tail| self.error(&tail))
     }
 
     /// An error about the member.
-    pub(in crate::mkfs) fn error(&self, tail: &str) -> MkfsError {
+    pub fn error(&self, tail: &str) -> MkfsError {
         let (words, name) = &self.place;
         let name = if name.is_empty() { String::new() } else { shown(name) };
         MkfsError::Tar(format!("{words}{name}: {tail}"))
