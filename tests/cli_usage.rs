@@ -176,7 +176,11 @@ fn links_choose_the_tool_by_their_name() {
     // The whole name decides, not a part of it.
     let other = dir.path().join("my-mount.pxfs");
     symlink(PXFS, &other).unwrap();
-    run(&mut Command::new(&other)).expect(2);
+    run(&mut Command::new(&other)).expect(2).says("my-mount.pxfs");
+    // fsck(8) must not take "ls" for what is to be done.
+    let other = dir.path().join("fsck.pxfs");
+    symlink(PXFS, &other).unwrap();
+    run(Command::new(&other).arg("ls")).expect(8).says("pxfs verify");
 }
 
 #[test]

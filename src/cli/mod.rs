@@ -25,7 +25,7 @@ mod tree;
 mod umount;
 mod verify;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -64,6 +64,9 @@ const LINKS: &[(&str, &str)] =
 /// Exit status for a command line that cannot be understood.
 const USAGE: u8 = 2;
 
+/// Exit status of fsck(8) for a checker that could not do its work.
+const FSCK_OPERATIONAL_ERROR: u8 = 8;
+
 /// Runs the tool that argv names and returns its exit status.
 pub fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
@@ -73,6 +76,10 @@ pub fn main() -> ExitCode {
         Some((name, verb)) => {
             args[0] = (*name).into();
             (*verb).to_owned()
+        }
+        // fsck(8) and others look for helpers of that form.
+        None if own_name.is_some_and(is_helper_name) => {
+            return without_tool(&own_name.unwrap_or_default().to_string_lossy());
         }
         None => {
             args.drain(..args.len().min(1));
@@ -102,6 +109,11 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Whether a file name is that of a tool for this file system: `fsck.pxfs`.
+fn is_helper_name(name: &OsStr) -> bool {
+    Path::new(name).extension() == Some(OsStr::new("pxfs"))
+}
+
 /// Warnings go to standard error, after the tool's name; PXFS_LOG=debug shows more.
 fn start_log(name: &str) {
     use std::io::Write as _;
@@ -121,6 +133,10 @@ fn without_tool(verb: &str) -> ExitCode {
         "" => {
             eprintln!("{}", usage());
             ExitCode::from(USAGE)
+        }
+        "fsck.pxfs" => {
+            eprintln!("fsck.pxfs: nothing repairs a picture yet; 'pxfs verify' checks one");
+            ExitCode::from(FSCK_OPERATIONAL_ERROR)
         }
         other => {
             eprintln!("pxfs: no tool '{other}'; 'pxfs help' lists them");
