@@ -27,6 +27,7 @@ const MISSING_FILE: &[(&str, &[&str])] = &[
     ("convert", &["{}/missing", "{}/new.png"]),
     ("info", &["{}/missing"]),
     ("verify", &["{}/missing"]),
+    ("check", &["{}/missing"]),
     ("boot", &["{}/missing"]),
     ("pxi", &["run", "{}/missing"]),
 ];
@@ -44,11 +45,11 @@ fn tools() -> Vec<String> {
 }
 
 /// mount(8) and umount(8) say 1 for wrong usage, and 2 means something else to
-/// them; `verify` says 16, as fsck(8) does.
+/// them; `verify` and `check` say 16, as fsck(8) does.
 fn usage_status(tool: &str) -> i32 {
     match tool {
         "mount" | "umount" => 1,
-        "verify" => 16,
+        "verify" | "check" => 16,
         _ => 2,
     }
 }

@@ -63,8 +63,8 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Ok(_) if !args.force => bail!("{}: exists; use --force to replace it", shown()),
         Ok(_) => {}
     }
-    let tree = quietly(|| args.image.open())?;
-    let store = tree.inner().store();
+    let tree = quietly(|| args.image.open_picture())?;
+    let store = tree.store();
     let superblock = store.superblock();
     let channels = superblock.channels;
     if args.channels.is_some_and(|wanted| wanted != ChannelChoice::of(channels)) {
@@ -117,7 +117,7 @@ fn write_picture(
 fn check(path: &Path, source: &PixelStream, digest: [u8; 32]) -> anyhow::Result<()> {
     let request = OpenRequest { digest: Some(digest), ..OpenRequest::default() };
     let made = open_picture(path, &request).context("the new picture does not open")?;
-    let picture = made.inner().store().picture();
+    let picture = made.store().picture();
     if !picture.is_seekable() {
         bail!("the new picture is not seekable");
     }

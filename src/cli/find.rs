@@ -12,10 +12,9 @@ use globset::{GlobBuilder, GlobMatcher};
 use super::Outcome;
 use super::failures::Failures;
 use super::image_args::{ImageArgs, find_path};
-use super::open::PictureTree;
 use super::show::{attr_json, pixel_of, print_json, show_name};
 use super::size::parse_size;
-use crate::fs::{Attr, FileKind, FsError, Pixel, Step, walk};
+use crate::fs::{Attr, FileKind, FsError, Pixel, Step, WithHidden, walk};
 
 /// Find files in a picture. All tests given must hold.
 ///
@@ -147,7 +146,7 @@ fn join(base: &[u8], path: &[u8]) -> Vec<u8> {
 struct Finder<'a, W> {
     args: &'a Args,
     tests: Tests,
-    tree: &'a PictureTree,
+    tree: &'a WithHidden,
     out: W,
     found: Vec<serde_json::Value>,
 }
@@ -223,7 +222,7 @@ impl Tests {
             })
     }
 
-    fn match_pixel(&self, tree: &PictureTree, attr: &Attr) -> Result<bool, FsError> {
+    fn match_pixel(&self, tree: &WithHidden, attr: &Attr) -> Result<bool, FsError> {
         if self.id.is_none() && self.sha256.is_none() && self.pixel_type.is_none() {
             return Ok(true);
         }

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 
-use super::open::{OpenRequest, PictureTree, open_picture};
+use super::open::{OpenRequest, open_picture, open_source};
 use super::size::parse_size;
 use crate::format::Digest;
-use crate::fs::{Attr, Tree, resolve};
+use crate::fs::{Attr, Tree, Volume, WithHidden, resolve};
 
 /// The picture, and how to open it.
 #[derive(Debug, clap::Args)]
@@ -32,8 +32,13 @@ pub(super) struct ImageArgs {
 pub(super) struct DigestArg(pub Digest);
 
 impl ImageArgs {
-    /// Opens the picture.
-    pub(super) fn open(&self) -> anyhow::Result<PictureTree> {
+    /// Opens the picture or the root.
+    pub(super) fn open(&self) -> anyhow::Result<WithHidden> {
+        open_source(&self.image, &self.request())
+    }
+
+    /// Opens the picture, and nothing else.
+    pub(super) fn open_picture(&self) -> anyhow::Result<Volume> {
         open_picture(&self.image, &self.request())
     }
 

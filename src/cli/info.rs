@@ -29,8 +29,8 @@ struct Args {
 /// Runs the tool.
 pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let args = Args::parse_from(args);
-    let tree = args.image.open()?;
-    let store = tree.inner().store();
+    let volume = args.image.open_picture()?;
+    let store = volume.store();
     let (superblock, picture) = (store.superblock(), store.picture());
     let entries = |tree| superblock.root(tree).map_or(0, |root| root.node.entries);
     let channels = match superblock.channels {

@@ -9,10 +9,9 @@ use clap::Parser;
 use super::Outcome;
 use super::failures::Failures;
 use super::image_args::{ImageArgs, find_path};
-use super::open::PictureTree;
 use super::show::{attr_json, mode_text, print_json, show_name, time_text};
 use super::size::show_size;
-use crate::fs::{Attr, FileKind, FsError, Step, Tree, walk};
+use crate::fs::{Attr, FileKind, FsError, Step, Tree, WithHidden, walk};
 
 /// List files of a picture.
 #[derive(Debug, Parser)]
@@ -78,7 +77,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 
 struct Lister<'a, W> {
     args: &'a Args,
-    tree: &'a PictureTree,
+    tree: &'a WithHidden,
     out: W,
     listed: Vec<serde_json::Value>,
 }

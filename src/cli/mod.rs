@@ -4,6 +4,7 @@
 //! come back here, the only place that prints them and chooses the exit status.
 
 mod cat;
+mod check;
 mod convert;
 mod cp;
 mod export;
@@ -16,6 +17,7 @@ mod mkfs;
 mod mkfs_progress;
 mod mount;
 pub(crate) mod open;
+mod phase_progress;
 mod pxboot;
 mod pxi;
 mod show;
@@ -53,6 +55,7 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "convert", about: "make a picture seekable again", run: convert::run },
     Tool { verb: "info", about: "show what a picture holds", run: info::run },
     Tool { verb: "verify", about: "read and check everything in a picture", run: verify::run },
+    Tool { verb: "check", about: "check everything in a pxOS root", run: check::run },
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
@@ -168,6 +171,15 @@ fn usage() -> String {
     }
     text.push_str("\n'pxfs TOOL --help' says more about each.");
     text
+}
+
+/// Parses a command line. Wrong usage and `--help` are answered here, with the
+/// exit status that the callers of the tool expect for wrong usage.
+fn parse_args<A: clap::Parser>(args: Vec<OsString>, usage_status: u8) -> Result<A, ExitCode> {
+    A::try_parse_from(args).map_err(|error| {
+        let _ = error.print();
+        ExitCode::from(if error.use_stderr() { usage_status } else { 0 })
+    })
 }
 
 /// Buffered standard output; the tool flushes it, so that an error is seen.

@@ -1,4 +1,4 @@
-//! Opening a picture for the tools.
+//! Opening pictures and pxOS roots for the tools.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::format::Digest;
-use crate::fs::{Subtree, Tree, Volume, WithHidden, resolve};
+use crate::fs::{PixelTree, Subtree, Tree, Volume, WithHidden, resolve};
+use crate::legacy::root::{DirFiles, PIXELFS, Root, RootTree};
 use crate::picture::{self, Picture};
 use crate::store::{self, Store};
 
@@ -27,22 +28,16 @@ impl Default for OpenRequest {
     }
 }
 
-/// A picture's tree with its hidden part.
-pub(crate) type PictureTree = WithHidden<Volume>;
-
 /// Opens the picture at `path`.
 ///
 /// # Errors
 /// One sentence on what is wrong with it.
-pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result<PictureTree> {
+pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result<Volume> {
     let shown = || path.display().to_string();
-    refuse_what_comes_later(path)?;
+    refuse_what_is_no_picture(path)?;
     let options = picture::OpenOptions { offset: request.offset, mem: request.mem };
     let picture = Picture::open(path, &options).with_context(shown)?;
-    // What is decoded at the moment of a read is not in the cache yet: a
-    // quarter of the budget is kept for it.
-    let options =
-        store::OpenOptions { cache: request.mem - request.mem / 4, digest: request.digest };
+    let options = store::OpenOptions { cache: cache_budget(request), digest: request.digest };
     let store = Store::open(picture, &options).with_context(shown)?;
     let picture = store.picture();
     if !picture.is_seekable() {
@@ -54,22 +49,62 @@ pub(crate) fn open_picture(path: &Path, request: &OpenRequest) -> anyhow::Result
             shown()
         );
     }
-    let volume = Volume::new(store).with_context(shown)?;
-    Ok(WithHidden::new(volume))
+    Volume::new(store).with_context(shown)
 }
 
-/// Sources that are planned, told from those that are wrong.
-pub(super) fn refuse_what_comes_later(path: &Path) -> anyhow::Result<()> {
+/// What is decoded at the moment of a read is not in the cache yet: a quarter
+/// of the budget is kept for it.
+fn cache_budget(request: &OpenRequest) -> u64 {
+    request.mem - request.mem / 4
+}
+
+/// Opens the pxOS root at `path`, a directory.
+///
+/// # Errors
+/// One sentence on what is wrong with it; faults of single entries are no error.
+pub(crate) fn open_root(path: &Path, request: &OpenRequest) -> anyhow::Result<RootTree> {
+    let shown = || path.display().to_string();
+    if !path.join(PIXELFS).exists() {
+        anyhow::bail!(
+            "{}: is a directory without a {PIXELFS}, so no pxOS root; mkfs.pxfs makes a picture \
+             of a directory",
+            shown()
+        );
+    }
+    let files = DirFiles::open(path).with_context(shown)?;
+    let root = Root::read(Arc::new(files)).with_context(shown)?;
+    let tree = RootTree::new(root, cache_budget(request));
+    let found = tree.root().findings.len() + tree.path_findings().len();
+    if found > 0 {
+        log::warn!("{}: {found} findings; 'pxfs check {}' lists them", shown(), shown());
+    }
+    Ok(tree)
+}
+
+/// Opens whatever can be a SOURCE: a picture or a pxOS root, with the hidden part.
+///
+/// # Errors
+/// One sentence on what is wrong with it.
+pub(crate) fn open_source(path: &Path, request: &OpenRequest) -> anyhow::Result<WithHidden> {
+    let tree: Arc<dyn PixelTree> = match path.is_dir() {
+        true => Arc::new(open_root(path, request)?),
+        false => Arc::new(open_picture(path, request)?),
+    };
+    Ok(WithHidden::new(tree))
+}
+
+/// Sources that are planned, or of another kind, told from those that are wrong.
+pub(super) fn refuse_what_is_no_picture(path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
     if path.to_string_lossy().contains("://") {
         anyhow::bail!("{shown}: pictures on a server cannot be read yet; copy it here first");
     }
     if path.is_dir() {
-        let what = match path.join("pixelfs.json").exists() {
-            true => "a pxOS root, which cannot be read yet",
-            false => "a directory, not a picture",
+        let what = match path.join(PIXELFS).exists() {
+            true => "a pxOS root, not a picture",
+            false => "a directory, not a picture; mkfs.pxfs makes a picture of it",
         };
-        anyhow::bail!("{shown}: is {what}; mkfs.pxfs makes a picture of a directory");
+        anyhow::bail!("{shown}: is {what}");
     }
     Ok(())
 }
@@ -77,22 +112,22 @@ pub(super) fn refuse_what_comes_later(path: &Path) -> anyhow::Result<()> {
 /// Opens what a tool was given, with the usual budget.
 ///
 /// # Errors
-/// As [`open_picture`].
+/// As [`open_source`].
 pub(crate) fn open_tree(path: &Path) -> anyhow::Result<Box<dyn Tree>> {
-    Ok(Box::new(open_picture(path, &OpenRequest::default())?))
+    Ok(Box::new(open_source(path, &OpenRequest::default())?))
 }
 
-/// Opens what is to be mounted: the picture's tree, or the one below `subdir`.
+/// Opens what is to be mounted: the source's tree, or the one below `subdir`.
 ///
 /// # Errors
-/// As [`open_picture`]; and when `subdir` is no directory.
+/// As [`open_source`]; and when `subdir` is no directory.
 pub(crate) fn open_for_mount(
     path: &Path,
     request: &OpenRequest,
     subdir: Option<&Path>,
 ) -> anyhow::Result<Arc<dyn Tree>> {
     use std::os::unix::ffi::OsStrExt as _;
-    let tree = open_picture(path, request)?;
+    let tree = open_source(path, request)?;
     let Some(subdir) = subdir else {
         return Ok(Arc::new(tree));
     };

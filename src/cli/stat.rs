@@ -9,9 +9,8 @@ use clap::Parser;
 use super::Outcome;
 use super::failures::Failures;
 use super::image_args::{ImageArgs, find_path};
-use super::open::PictureTree;
 use super::show::{attr_json, escape, kind_word, mode_text, pixel_of, print_json, time_text};
-use crate::fs::{Attr, FileKind, Pixel, PixelTree, Tree};
+use crate::fs::{Attr, FileKind, Pixel, Tree, WithHidden};
 
 /// Show what is known about files of a picture.
 #[derive(Debug, Parser)]
@@ -71,7 +70,7 @@ fn xattrs_json(tree: &dyn Tree, ino: u64) -> serde_json::Value {
 
 fn print_stat(
     out: &mut dyn Write,
-    tree: &PictureTree,
+    tree: &WithHidden,
     path: &[u8],
     attr: &Attr,
 ) -> anyhow::Result<()> {
@@ -90,7 +89,7 @@ fn print_stat(
     let (mode, perm) = (mode_text(attr), attr.perm);
     writeln!(out, "Access: ({perm:04o}/{mode})  Uid: {}  Gid: {}", attr.uid, attr.gid)?;
     writeln!(out, "Modify: {}", time_text(attr.mtime))?;
-    if let Some((pixel, kind)) = pixel_of(tree.inner() as &dyn PixelTree, attr)? {
+    if let Some((pixel, kind)) = pixel_of(tree.inner(), attr)? {
         let (id, rgba) = (Pixel::id_text(pixel.id), Pixel::rgba_text(pixel.id));
         writeln!(out, " Pixel: {id}  RGBA({rgba})  [{kind}]")?;
         writeln!(out, "SHA256: {}", crate::store::hex(&pixel.sha256))?;

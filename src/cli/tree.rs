@@ -8,9 +8,8 @@ use clap::Parser;
 use super::Outcome;
 use super::failures::Failures;
 use super::image_args::{ImageArgs, find_path};
-use super::open::PictureTree;
 use super::show::{attr_json, escape, pixel_of, print_json};
-use crate::fs::{Attr, FileKind, Ino, Pixel, Tree};
+use crate::fs::{Attr, FileKind, Ino, Pixel, Tree, WithHidden};
 
 /// Show the files of a picture as a tree.
 #[derive(Debug, Parser)]
@@ -62,7 +61,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 
 struct Printer<'a, W> {
     args: &'a Args,
-    picture: &'a PictureTree,
+    picture: &'a WithHidden,
     out: W,
     failures: &'a mut Failures,
     directories: u64,

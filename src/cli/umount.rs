@@ -27,12 +27,9 @@ struct Args {
 /// Runs the tool; every directory is tried, and the status is 1 if one failed.
 pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let name = args.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let args = match Args::try_parse_from(args) {
+    let args: Args = match super::parse_args(args, 1) {
         Ok(args) => args,
-        Err(error) => {
-            let _ = error.print();
-            return Ok(ExitCode::from(u8::from(error.use_stderr())));
-        }
+        Err(status) => return Ok(status),
     };
     let mut status = ExitCode::SUCCESS;
     for dir in &args.dirs {

@@ -1,22 +1,21 @@
 //! `pxfs verify`: read everything in a picture and check every rule of the format.
 
 use std::ffi::OsString;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::Outcome;
 use super::failures::describe;
 use super::image_args::ImageArgs;
 use super::mkfs_progress::ProgressChoice;
-use super::open::refuse_what_comes_later;
+use super::open::refuse_what_is_no_picture;
+use super::phase_progress::Display;
 use super::size::show_size;
-use crate::fs::check::{CheckOptions, Level, Phase, Report, check};
+use crate::fs::check::{CheckOptions, Level, Report, check};
 use crate::picture::{self, Picture};
 use crate::store::{self, Store};
 
@@ -47,13 +46,9 @@ struct Args {
 
 /// Runs the tool.
 pub(super) fn run(args: Vec<OsString>) -> Outcome {
-    let args = match Args::try_parse_from(args) {
+    let args: Args = match super::parse_args(args, USAGE) {
         Ok(args) => args,
-        Err(error) => {
-            let status = if error.use_stderr() { USAGE } else { 0 };
-            error.print()?;
-            return Ok(ExitCode::from(status));
-        }
+        Err(status) => return Ok(status),
     };
     let store = match open(&args.image) {
         Ok(store) => store,
@@ -69,7 +64,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     };
     let mut display = Display::new(args.progress);
     let report = check(&store, &CheckOptions::default(), &mut |phase, done, total| {
-        display.show(phase, done, total);
+        display.show(phase.name(), done, total);
     });
     display.close();
     if args.json {
@@ -86,7 +81,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 /// one to be checked.
 fn open(image: &ImageArgs) -> anyhow::Result<Store> {
     let (request, shown) = (image.request(), || image.image.display().to_string());
-    refuse_what_comes_later(&image.image)?;
+    refuse_what_is_no_picture(&image.image)?;
     let options = picture::OpenOptions { offset: request.offset, mem: request.mem };
     let picture = Picture::open(&image.image, &options).with_context(shown)?;
     // Half for what is decoded at the moment and for the table of inodes.
@@ -123,59 +118,4 @@ fn print(image: &ImageArgs, report: &Report) -> anyhow::Result<()> {
         checked.nodes,
     )?;
     Ok(out.flush()?)
-}
-
-/// What is shown while the check runs.
-enum Display {
-    Nothing,
-    Bar(ProgressBar, Instant),
-    Lines(Instant),
-}
-
-/// Between two changes on the screen.
-const REDRAW: Duration = Duration::from_millis(100);
-/// Between two JSON lines.
-const LINE: Duration = Duration::from_millis(500);
-
-impl Display {
-    fn new(choice: ProgressChoice) -> Self {
-        match choice {
-            ProgressChoice::Auto if std::io::stderr().is_terminal() => {
-                let bar = ProgressBar::new(1);
-                if let Ok(style) = ProgressStyle::with_template("{msg:10} {wide_bar} {percent}%") {
-                    bar.set_style(style);
-                }
-                Self::Bar(bar, Instant::now())
-            }
-            ProgressChoice::Json => Self::Lines(Instant::now()),
-            _ => Self::Nothing,
-        }
-    }
-
-    fn show(&mut self, phase: Phase, done: u64, total: u64) {
-        match self {
-            Self::Nothing => {}
-            Self::Bar(bar, shown) => {
-                if done == total || shown.elapsed() >= REDRAW {
-                    *shown = Instant::now();
-                    bar.set_message(phase.name());
-                    bar.set_length(total);
-                    bar.set_position(done);
-                }
-            }
-            Self::Lines(shown) => {
-                if done == total || shown.elapsed() >= LINE {
-                    *shown = Instant::now();
-                    let line = json!({"phase": phase.name(), "done": done, "total": total});
-                    eprintln!("{line}");
-                }
-            }
-        }
-    }
-
-    fn close(self) {
-        if let Self::Bar(bar, _) = self {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -48,29 +48,29 @@ const STATS_LEN: usize = 2048;
 
 /// A tree of pixels with its hidden part.
 #[derive(Debug)]
-pub struct WithHidden<T> {
-    inner: T,
+pub struct WithHidden {
+    inner: Arc<dyn PixelTree>,
     /// Files that are made when they are first asked for.
     pixelfs_json: Mutex<Option<Arc<Vec<u8>>>>,
     desktop: Mutex<Option<Arc<Vec<u8>>>>,
 }
 
-impl<T: PixelTree> WithHidden<T> {
+impl WithHidden {
     /// Adds the hidden part to a tree.
-    pub fn new(inner: T) -> Self {
+    pub fn new(inner: Arc<dyn PixelTree>) -> Self {
         Self { inner, pixelfs_json: Mutex::new(None), desktop: Mutex::new(None) }
     }
 
     /// The tree without it.
-    pub fn inner(&self) -> &T {
-        &self.inner
+    pub fn inner(&self) -> &dyn PixelTree {
+        &*self.inner
     }
 
     /// The bytes of a file of ours.
     fn own_file(&self, ino: Ino) -> Result<Arc<Vec<u8>>> {
         match ino {
-            PIXELFS_JSON => made_once(&self.pixelfs_json, || write_pixelfs_json(&self.inner)),
-            DESKTOP => made_once(&self.desktop, || draw_desktop(&self.inner)),
+            PIXELFS_JSON => made_once(&self.pixelfs_json, || write_pixelfs_json(&*self.inner)),
+            DESKTOP => made_once(&self.desktop, || draw_desktop(&*self.inner)),
             STATS => Ok(Arc::new(self.stats())),
             DIR | PIXELS => Err(FsError::IsADirectory(ino)),
             _ => Err(FsError::NotFound),
@@ -211,7 +211,7 @@ fn now() -> Time {
     Time { secs: since.as_secs() as i64, nanos: since.subsec_nanos() }
 }
 
-impl<T: PixelTree> Tree for WithHidden<T> {
+impl Tree for WithHidden {
     fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Attr> {
         if dir & OWN != 0 {
             return self.own_lookup(dir, name);

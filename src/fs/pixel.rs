@@ -34,7 +34,7 @@ impl Pixel {
 }
 
 /// A tree whose files are pixels.
-pub trait PixelTree: Tree {
+pub trait PixelTree: Tree + std::fmt::Debug {
     /// The pixel of a regular file.
     ///
     /// # Errors

@@ -4,6 +4,8 @@
 //! Never: a path outside that directory, whatever the registry says.
 
 pub(crate) mod beneath;
+pub(crate) mod inflate;
 pub mod registry;
+pub mod root;
 
 pub use registry::{Fetched, RegistryError, RegistryRoot};

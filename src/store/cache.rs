@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 
 /// Least-recently-used cache; several threads that want the same key wait for
 /// the one that loads it.
-pub(super) struct Cache<K, V> {
+pub(crate) struct Cache<K, V> {
     shards: Vec<Shard<K, V>>,
     hasher: RandomState,
     hits: AtomicU64,
@@ -49,7 +49,12 @@ const MIN_SHARD: usize = 16 << 20;
 impl<K: Hash + Eq + Clone, V> Cache<K, V> {
     /// A cache that never holds more than `budget` bytes.
     pub(super) fn new(budget: usize) -> Self {
-        let count = (budget / MIN_SHARD).clamp(1, 8);
+        Self::with_shards(budget, (budget / MIN_SHARD).clamp(1, 8))
+    }
+
+    /// As [`Cache::new`], split into `count` parts of which each locks for itself
+    /// and has its part of the budget.
+    pub(crate) fn with_shards(budget: usize, count: usize) -> Self {
         let shard = || Shard {
             state: Mutex::new(State {
                 ready: LruCache::unbounded(),
@@ -69,7 +74,7 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
 
     /// The value of `key`, from memory or by `load`, which gives it with its
     /// weight in bytes. A failed load is not remembered.
-    pub(super) fn get_or_load<E>(
+    pub(crate) fn get_or_load<E>(
         &self,
         key: &K,
         load: impl FnOnce() -> Result<(V, usize), E>,
@@ -98,7 +103,7 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
     }
 
     /// Counters now.
-    pub(super) fn stats(&self) -> CacheStats {
+    pub(crate) fn stats(&self) -> CacheStats {
         let mut stats = CacheStats {
             hits: self.hits.load(Ordering::Relaxed),
             misses: self.misses.load(Ordering::Relaxed),

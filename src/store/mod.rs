@@ -3,7 +3,7 @@
 //! In: an opened picture. Out: checked records and decoded blocks, cached
 //! within one budget of memory. Never: paths, files of the tree, FUSE.
 
-mod cache;
+pub(crate) mod cache;
 mod codec;
 mod error;
 mod open;

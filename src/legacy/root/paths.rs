@@ -1,0 +1,45 @@
+//! Which paths of pixelfs.json can be paths of files.
+
+use crate::format::{MAX_NAME, is_valid_name};
+
+/// The longest path of Linux, `PATH_MAX` less the NUL.
+const MAX_PATH: usize = 4095;
+
+/// The parts of a path that could be a file's: from `/`, no part empty, `.`,
+/// `..`, with NUL or longer than 255 bytes; 4095 bytes at most.
+///
+/// # Errors
+/// What is wrong with it, as the end of a sentence.
+pub fn clean_path(path: &str) -> Result<Vec<&str>, &'static str> {
+    let inside = path.strip_prefix('/').ok_or("does not begin with /")?;
+    if path.len() > MAX_PATH {
+        return Err("has more than 4095 bytes");
+    }
+    let parts: Vec<&str> = inside.split('/').collect();
+    for part in &parts {
+        if part.is_empty() {
+            return Err("has an empty part");
+        }
+        if part.len() > MAX_NAME {
+            return Err("has a part of more than 255 bytes");
+        }
+        if !is_valid_name(part.as_bytes()) {
+            return Err("has a part that can be no file name");
+        }
+    }
+    Ok(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clean_path;
+
+    #[test]
+    fn only_paths_of_files_are_clean() {
+        assert_eq!(clean_path("/a/b c/\u{fc}"), Ok(vec!["a", "b c", "\u{fc}"]));
+        let (long, deep) = (format!("/{}", "x".repeat(256)), "/x".repeat(2048));
+        for bad in ["", "/", "a", "//a", "/a/", "/a//b", "/./a", "/a/..", "/a\0b", &long, &deep] {
+            assert!(clean_path(bad).is_err(), "{bad}");
+        }
+    }
+}
