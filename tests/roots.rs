@@ -109,7 +109,10 @@ fn every_path_of_the_sample_is_a_file_with_its_pixel() {
 #[test]
 fn the_tools_read_a_root_without_a_mount() {
     let said = pxfs(["tree", SAMPLE]).expect(0).stdout;
-    assert!(said.contains("\u{251c}\u{2500}\u{2500} plasma  [world]  0x0A5A93C8  RGBA(10,90,147,200)"), "{said}");
+    assert!(
+        said.contains("\u{251c}\u{2500}\u{2500} plasma  [world]  0x0A5A93C8  RGBA(10,90,147,200)"),
+        "{said}"
+    );
     let said = pxfs(["cat", SAMPLE, "/data/welcome"]).expect(0).stdout;
     assert_eq!(said.len(), 40);
     pxfs(["ls", SAMPLE, "/boot"]).expect(0);
@@ -267,4 +270,54 @@ fn a_root_without_a_registry_has_paths_and_no_contents() {
     assert!(status == 4 && slugs.iter().all(|slug| slug == "id-stale"), "{slugs:?}");
     pxfs(["ls", root.path().to_str().unwrap()]).expect(0);
     root.cat("/data/welcome").expect(1);
+}
+
+#[test]
+fn a_root_boots_and_what_is_required_runs_first() {
+    let root = Root::new();
+    let path = root.path().display().to_string();
+    let said = pxfs(["boot", &path]).expect(0).stdout;
+    assert!(said.contains("COMPLETE: 5 stages done, 4 optional skipped"), "{said}");
+    root.edit("pixelfs.json", |json| {
+        json["entries"]["/boot/00_bios"]["requires"] = json!(["/boot/02_policy", "/config/tiles"]);
+        json["entries"]["/boot/02_policy"]["requires"] = json!(["/boot/03_llm_plane"]);
+    });
+    let said = pxfs(["boot", &path]).expect(0).stdout;
+    let done = said.lines().filter_map(|line| line.strip_suffix(" complete"));
+    let done: Vec<_> = done.map(|line| line.trim_start_matches("[INFO] Stage ")).collect();
+    assert_eq!(done, ["3", "2", "0", "1", "4"], "{said}");
+    // Mounted it is the same.
+    let (_dir, mount) = mount(&root.path());
+    let mounted = pxfs(["boot", mount.path("").to_str().unwrap()]).expect(0).stdout;
+    assert_eq!(mounted.matches("needs /boot/0").count(), 2, "{mounted}");
+}
+
+#[test]
+fn a_boot_names_requirements_that_fail() {
+    let cases: &[(&[(&str, &str)], &str)] = &[
+        (&[("/boot/00_bios", "/none")], "requires /none: not found"),
+        (
+            &[("/boot/00_bios", "/config/tiles"), ("/config/tiles", "/no")],
+            "requires /no: not found",
+        ),
+        (
+            &[("/boot/00_bios", "/boot/01_kernel"), ("/boot/01_kernel", "/boot/00_bios")],
+            "circle: /boot/00_bios -> /boot/01_kernel -> /boot/00_bios",
+        ),
+        (&[("/boot/00_bios", "/boot/00_bios")], "circle: /boot/00_bios -> /boot/00_bios"),
+        (&[("/boot/00_bios", "/boot/10_llm_shell")], "a stage that failed"),
+    ];
+    for (requires, words) in cases {
+        let root = Root::new();
+        root.edit("pixelfs.json", |json| {
+            for (path, required) in *requires {
+                json["entries"][*path]["requires"] = json!([required]);
+            }
+        });
+        let said = pxfs(["boot", root.path().to_str().unwrap()]).expect(1).stdout;
+        assert!(said.contains(words), "{words}: {said}");
+        assert!(!said.contains("Ran: "), "{words}: {said}");
+        let said = pxfs(["boot", "--dry-run", root.path().to_str().unwrap()]).expect(1).stdout;
+        assert!(said.contains(words), "{words}: {said}");
+    }
 }

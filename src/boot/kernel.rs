@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::boot::host::StageHost;
 use crate::boot::log::{Entry, Level, Log};
+use crate::boot::requires::{RequiresError, Walk};
 use crate::boot::sequence::{Sequence, Stage};
 use crate::boot::source::{BootRoot, SourceError};
 use crate::pxi::raster::MAX_PNG_BYTES;
@@ -58,6 +59,9 @@ pub enum StageError {
     /// The module's header is wrong.
     #[error("{0}")]
     Module(#[from] ModuleError),
+    /// What the module requires is not there or failed.
+    #[error("{0}")]
+    Requires(#[from] RequiresError),
     /// The module did not come to an end.
     #[error("out of fuel: not done after {0} steps (--fuel allows more)")]
     OutOfFuel(u64),
@@ -75,6 +79,7 @@ impl StageError {
             Self::Digest { .. } => "digest-mismatch",
             Self::Picture(_) => "not-a-program",
             Self::Module(_) => "bad-header",
+            Self::Requires(_) => "requires",
             Self::OutOfFuel(_) => "out-of-fuel",
             Self::Trap(_) => "trap",
         }
@@ -92,27 +97,21 @@ pub fn boot(
     options: &Options,
     log: &mut Log<'_>,
 ) -> io::Result<Outcome> {
-    let mut tally = Tally::default();
-    for stage in &sequence.stages {
-        let message = format!("Stage {}: {} ({})", stage.label(), stage.name, stage.path);
-        log.write(&Entry::new(Level::Info, "stage", message).of(stage))?;
-        match check_or_run(root, stage, options, log)? {
-            Ok(()) => tally.done += 1,
-            Err(error) => {
-                log_failure(stage, &error, options, log)?;
-                if stage.required { tally.failed += 1 } else { tally.skipped += 1 }
-            }
-        }
+    let mut walk = Walk::new(root, sequence, options, log);
+    for index in 0..sequence.stages.len() {
+        walk.stage(index)?;
         // A dry run goes on, to show everything that is wrong at once.
-        if tally.failed > 0 && !options.dry_run {
+        if walk.tally.failed > 0 && !options.dry_run {
             break;
         }
     }
+    let Walk { tally, log, .. } = walk;
     tally.finish(options, log)
 }
 
-#[derive(Default)]
-struct Tally {
+/// Stages by what became of them.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
     done: usize,
     skipped: usize,
     failed: usize,
@@ -134,19 +133,43 @@ impl Tally {
     }
 }
 
-/// The outer error is the log's, the inner one the stage's.
-fn check_or_run(
-    root: &dyn BootRoot,
-    stage: &Stage,
-    options: &Options,
-    log: &mut Log<'_>,
-) -> io::Result<Result<(), StageError>> {
-    let loaded = match load(root, stage) {
-        Ok(loaded) => loaded,
-        Err(error) => return Ok(Err(error)),
-    };
-    loaded.log_checks(stage, log)?;
-    if options.dry_run { Ok(Ok(())) } else { run(loaded, root, stage, options.fuel, log) }
+impl Walk<'_, '_> {
+    /// Runs a stage unless it ran already, because another requires it.
+    pub(super) fn stage(&mut self, index: usize) -> io::Result<bool> {
+        if let Some(is_done) = self.ran[index] {
+            return Ok(is_done);
+        }
+        let stage = &self.sequence.stages[index];
+        let message = format!("Stage {}: {} ({})", stage.label(), stage.name, stage.path);
+        self.log.write(&Entry::new(Level::Info, "stage", message).of(stage))?;
+        let result = self.check_or_run(stage)?;
+        let is_done = result.is_ok();
+        self.ran[index] = Some(is_done);
+        match result {
+            Ok(()) => self.tally.done += 1,
+            Err(error) => {
+                log_failure(stage, &error, self.options, self.log)?;
+                if stage.required { self.tally.failed += 1 } else { self.tally.skipped += 1 }
+            }
+        }
+        Ok(is_done)
+    }
+
+    /// The outer error is the log's, the inner one the stage's.
+    fn check_or_run(&mut self, stage: &Stage) -> io::Result<Result<(), StageError>> {
+        let mut loaded = match load(self.root, stage) {
+            Ok(loaded) => loaded,
+            Err(error) => return Ok(Err(error)),
+        };
+        if let Err(error) = self.meet_all(&stage.path, std::mem::take(&mut loaded.requires))? {
+            return Ok(Err(error.into()));
+        }
+        loaded.log_checks(stage, self.log)?;
+        match self.options.dry_run {
+            true => Ok(Ok(())),
+            false => run(loaded, self.root, stage, self.options.fuel, self.log),
+        }
+    }
 }
 
 /// A module that has passed every check there is before running it.
@@ -154,6 +177,7 @@ struct Loaded {
     program: Program,
     id: u32,
     declared: bool,
+    requires: Vec<String>,
 }
 
 fn load(root: &dyn BootRoot, stage: &Stage) -> Result<Loaded, StageError> {
@@ -166,7 +190,8 @@ fn load(root: &dyn BootRoot, stage: &Stage) -> Result<Loaded, StageError> {
     };
     let [r, g, b, a, ..] = digest;
     let program = Program::parse(Raster::from_png(&file.bytes)?)?;
-    Ok(Loaded { program, id: u32::from_be_bytes([r, g, b, a]), declared })
+    let id = u32::from_be_bytes([r, g, b, a]);
+    Ok(Loaded { program, id, declared, requires: file.requires })
 }
 
 impl Loaded {

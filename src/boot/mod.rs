@@ -7,10 +7,12 @@
 mod host;
 pub mod kernel;
 pub mod log;
+mod requires;
 pub mod sequence;
 pub mod source;
 
 pub use kernel::{Options, Outcome, StageError, boot};
 pub use log::{Format, Level, Log};
+pub use requires::RequiresError;
 pub use sequence::{Sequence, SequenceError, Stage};
 pub use source::{BootFile, BootRoot, DirRoot, SourceError, TreeRoot};

@@ -16,6 +16,11 @@ use crate::pxi::{BlobError, BlobReply, BlobRequest};
 /// The attribute in which pxfs gives a file's SHA-256, in hexadecimal.
 const DIGEST_XATTR: &str = "user.pxfs.sha256";
 
+/// The attribute that names the paths a file needs, one a line.
+const REQUIRES_XATTR: &str = "user.pxfs.requires";
+/// The longest list of them, as long as an attribute can be.
+const MAX_REQUIRES: usize = 1 << 16;
+
 /// A file of a boot root.
 #[derive(Debug)]
 pub struct BootFile {
@@ -23,6 +28,8 @@ pub struct BootFile {
     pub bytes: Vec<u8>,
     /// The SHA-256 that the root says it has, in lower-case hexadecimal.
     pub declared_sha256: Option<String>,
+    /// Paths that must be there, and be loaded first.
+    pub requires: Vec<String>,
 }
 
 /// Why a file of a boot root cannot be had.
@@ -55,6 +62,12 @@ pub trait BootRoot {
     /// # Errors
     /// [`SourceError`]; a file longer than `limit` is not read.
     fn read_file(&self, path: &str, limit: u64) -> Result<BootFile, SourceError>;
+
+    /// The paths that a file requires, without reading what is in it.
+    ///
+    /// # Errors
+    /// As for reading it.
+    fn requires(&self, path: &str) -> Result<Vec<String>, SourceError>;
 
     /// Answers SYS_BLOB.
     fn blob(&self, request: &BlobRequest) -> BlobReply;
@@ -102,12 +115,17 @@ impl BootRoot for DirRoot {
     fn read_file(&self, path: &str, limit: u64) -> Result<BootFile, SourceError> {
         let file = self.open_file(path)?;
         let declared_sha256 = digest_of(&file)?;
+        let requires = requires_of(&file)?;
         let mut bytes = Vec::new();
         (&file).take(limit + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > limit {
             return Err(SourceError::TooLong { limit });
         }
-        Ok(BootFile { bytes, declared_sha256 })
+        Ok(BootFile { bytes, declared_sha256, requires })
+    }
+
+    fn requires(&self, path: &str) -> Result<Vec<String>, SourceError> {
+        Ok(requires_of(&self.open_file(path)?)?)
     }
 
     /// A mounted picture gives content by id as it is, whatever the flags; the
@@ -128,13 +146,40 @@ impl BootRoot for DirRoot {
 
 /// The digest attribute of a file, if its file system has such a thing.
 fn digest_of(file: &File) -> io::Result<Option<String>> {
+    Ok(match attribute(file, DIGEST_XATTR, &mut [0u8; 65])? {
+        Attribute::None => None,
+        Attribute::Is(value) => Some(digest_text(value)),
+        // Kept as a text that no digest equals.
+        Attribute::TooLong => Some("an attribute that is no SHA-256".to_owned()),
+    })
+}
+
+fn requires_of(file: &File) -> io::Result<Vec<String>> {
+    match attribute(file, REQUIRES_XATTR, &mut vec![0; MAX_REQUIRES])? {
+        Attribute::Is(value) => Ok(list_of(value)),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// The lines of an attribute.
+fn list_of(value: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(value);
+    text.lines().filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+/// What a file has for an attribute.
+enum Attribute<'b> {
+    None,
+    Is(&'b [u8]),
+    TooLong,
+}
+
+fn attribute<'b>(file: &File, name: &str, value: &'b mut [u8]) -> io::Result<Attribute<'b>> {
     use rustix::io::Errno;
-    let mut value = [0u8; 65];
-    match rustix::fs::fgetxattr(file, DIGEST_XATTR, &mut value) {
-        Ok(len) => Ok(Some(digest_text(&value[..len]))),
-        // RANGE: longer than any digest; kept as a text that no digest equals.
-        Err(Errno::RANGE) => Ok(Some("an attribute that is no SHA-256".to_owned())),
-        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+    match rustix::fs::fgetxattr(file, name, &mut *value) {
+        Ok(len) => Ok(Attribute::Is(&value[..len])),
+        Err(Errno::RANGE) => Ok(Attribute::TooLong),
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(Attribute::None),
         Err(error) => Err(error.into()),
     }
 }
@@ -167,6 +212,14 @@ impl TreeRoot<'_> {
         }
     }
 
+    fn xattr(&self, ino: u64, name: &str) -> Result<Option<Vec<u8>>, SourceError> {
+        match self.0.xattr(ino, name.as_bytes()) {
+            Ok(value) => Ok(Some(value)),
+            Err(FsError::NoXattr) => Ok(None),
+            Err(error) => Err(SourceError::Tree(error)),
+        }
+    }
+
     /// The first `len` bytes, which the caller has bounded.
     fn read(&self, ino: u64, len: usize) -> Result<Vec<u8>, SourceError> {
         let mut bytes = vec![0; len];
@@ -194,12 +247,14 @@ impl BootRoot for TreeRoot<'_> {
         if size > limit {
             return Err(SourceError::TooLong { limit });
         }
-        let declared_sha256 = match self.0.xattr(ino, DIGEST_XATTR.as_bytes()) {
-            Ok(value) => Some(digest_text(&value)),
-            Err(FsError::NoXattr) => None,
-            Err(error) => return Err(SourceError::Tree(error)),
-        };
-        Ok(BootFile { bytes: self.read(ino, size as usize)?, declared_sha256 })
+        let declared_sha256 = self.xattr(ino, DIGEST_XATTR)?.map(|value| digest_text(&value));
+        let requires = self.requires(path)?;
+        Ok(BootFile { bytes: self.read(ino, size as usize)?, declared_sha256, requires })
+    }
+
+    fn requires(&self, path: &str) -> Result<Vec<String>, SourceError> {
+        let (ino, _) = self.find(path)?;
+        Ok(self.xattr(ino, REQUIRES_XATTR)?.map(|value| list_of(&value)).unwrap_or_default())
     }
 
     fn blob(&self, request: &BlobRequest) -> BlobReply {

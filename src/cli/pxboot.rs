@@ -17,6 +17,7 @@ use crate::boot::{
     BootRoot, DirRoot, Format, Level, Log, Options, Outcome as Boot, SourceError, TreeRoot, boot,
     kernel::DEFAULT_FUEL,
 };
+use crate::legacy::root::PIXELFS;
 
 /// Where a root may keep its own boot sequence; the first found is taken.
 const OWN_SEQUENCES: [&str; 2] = ["/boot_sequence.json", "/boot/boot_sequence.json"];
@@ -76,7 +77,8 @@ pub(super) fn run(mut args: Vec<OsString>) -> Outcome {
     };
     let name = cli.root.display();
     let metadata = std::fs::metadata(&cli.root).with_context(|| format!("cannot boot {name}"))?;
-    if metadata.is_dir() {
+    // A pxOS root is a directory as well; its paths are in pixelfs.json.
+    if metadata.is_dir() && !cli.root.join(PIXELFS).exists() {
         let root = DirRoot::open(&cli.root).with_context(|| format!("cannot boot {name}"))?;
         return boot_root(&root, &cli);
     }
