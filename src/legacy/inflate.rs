@@ -7,8 +7,8 @@
 use std::io;
 use std::sync::Arc;
 
-use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
+use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
 use parking_lot::Mutex;
 
 use crate::legacy::root::files::ReadAt;
@@ -82,8 +82,8 @@ impl Cursor {
             match status {
                 TINFLStatus::Done => self.is_done = true,
                 TINFLStatus::HasMoreOutput | TINFLStatus::NeedsMoreInput => {}
-                TINFLStatus::Adler32Mismatch => return Err(damaged("its checksum is wrong")),
-                _ => return Err(damaged("it is no zlib stream, or damaged")),
+                TINFLStatus::Adler32Mismatch => return Err(damaged(WRONG_SUM)),
+                _ => return Err(damaged(NO_STREAM)),
             }
         }
         self.given += filled as u64;
@@ -98,7 +98,7 @@ impl Cursor {
         let read = stretch.file.read_at(stretch.offset + self.taken, &mut self.input)?;
         self.input.truncate(read);
         if read == 0 {
-            return Err(damaged("it is cut short"));
+            return Err(damaged(CUT_SHORT));
         }
         self.taken += read as u64;
         Ok(())
@@ -137,6 +137,26 @@ fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
+/// Inflates a stream that is in memory, to at most `limit` bytes.
+///
+/// # Errors
+/// As [`inflate_all`].
+pub(crate) fn inflate_small(stream: &[u8], limit: u64) -> io::Result<Vec<u8>> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    decompress_to_vec_zlib_with_limit(stream, limit).map_err(|error| match error.status {
+        TINFLStatus::HasMoreOutput => damaged(TOO_LONG),
+        TINFLStatus::NeedsMoreInput | TINFLStatus::FailedCannotMakeProgress => damaged(CUT_SHORT),
+        TINFLStatus::Adler32Mismatch => damaged(WRONG_SUM),
+        _ => damaged(NO_STREAM),
+    })
+}
+
+/// What can be wrong with a stream.
+const TOO_LONG: &str = "it holds more than its entry says";
+const CUT_SHORT: &str = "it is cut short";
+const WRONG_SUM: &str = "its checksum is wrong";
+const NO_STREAM: &str = "it is no zlib stream, or damaged";
+
 /// Inflates the whole stretch, piece by piece. Stops with an error when there
 /// is more than `limit` bytes: nobody wants the rest of a bomb.
 ///
@@ -159,7 +179,7 @@ fn walk(
     while !cursor.is_done {
         cursor.step(stretch)?;
         if cursor.given > limit {
-            return Err(damaged("it holds more than its entry says"));
+            return Err(damaged(TOO_LONG));
         }
         each(&cursor)?;
     }
@@ -363,6 +383,21 @@ mod tests {
         assert!(build(&wrong, len).unwrap_err().contains("checksum"));
         // Bytes after the stream are left alone.
         build(&[good.as_slice(), b"more"].concat(), len).unwrap();
+    }
+
+    #[test]
+    fn a_stream_in_memory_is_read_by_the_same_rules() {
+        let good = zlib(b"hello, hello, hello");
+        assert_eq!(inflate_small(&good, 19).unwrap(), b"hello, hello, hello");
+        let refused = |stream: &[u8], limit| inflate_small(stream, limit).unwrap_err().to_string();
+        assert_eq!(refused(&good, 18), TOO_LONG);
+        assert_eq!(refused(&good[..good.len() - 1], 99), CUT_SHORT);
+        assert_eq!(refused(b"", 99), CUT_SHORT);
+        assert_eq!(refused(b"no zlib stream", 99), NO_STREAM);
+        let mut wrong = good.clone();
+        *wrong.last_mut().unwrap() ^= 1;
+        assert_eq!(refused(&wrong, 99), WRONG_SUM);
+        assert_eq!(inflate_small(&[good.as_slice(), b"more"].concat(), 99).unwrap().len(), 19);
     }
 
     #[test]

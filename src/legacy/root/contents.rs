@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::entry::{Content, PACK, id_text};
 use super::files::RootFiles;
 use crate::fs::{FsError, Result};
-use crate::legacy::inflate::{Indexed, Stretch, inflate_all};
+use crate::legacy::inflate::{Indexed, Stretch, inflate_all, inflate_small};
 use crate::store::cache::Cache;
 
 /// Contents up to this size are kept whole.
@@ -77,18 +77,11 @@ impl Contents {
             prove(content, &stretch)?;
             return Ok((Readable::Plain(stretch), size_of::<Readable>()));
         }
-        let mut hasher = Sha256::new();
-        if size <= SMALL {
-            let mut bytes = Vec::new();
-            inflate_all(&stretch, size, |piece| {
-                hasher.update(piece);
-                bytes.extend_from_slice(piece);
-                Ok(())
-            })?;
-            compare(content, bytes.len() as u64, hasher)?;
+        if let Some(bytes) = small(content, &stretch)? {
             let weight = bytes.capacity();
             return Ok((Readable::Whole(bytes), weight));
         }
+        let mut hasher = Sha256::new();
         let budget = self.budget / 2;
         let indexed = Indexed::build(stretch, size, budget, &mut |piece| hasher.update(piece))?;
         compare(content, size, hasher)?;
@@ -132,7 +125,25 @@ fn named(path: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path:?}: {error}"))
 }
 
+/// A small content, proven; `None` if it is none, or its blob is a large one.
+fn small(content: &Content, stretch: &Stretch) -> io::Result<Option<Vec<u8>>> {
+    if content.original_size > SMALL || stretch.len > 2 * SMALL {
+        return Ok(None);
+    }
+    let mut stream = Vec::with_capacity(stretch.len as usize);
+    each_piece(stretch, &mut |piece| {
+        stream.extend_from_slice(piece);
+        Ok(())
+    })?;
+    let bytes = inflate_small(&stream, content.original_size)?;
+    compare(content, bytes.len() as u64, Sha256::new_with_prefix(&bytes))?;
+    Ok(Some(bytes))
+}
+
 fn prove(content: &Content, stretch: &Stretch) -> io::Result<()> {
+    if content.compressed_size != 0 && small(content, stretch)?.is_some() {
+        return Ok(());
+    }
     let mut hasher = Sha256::new();
     let mut size = 0;
     let mut take = |piece: &[u8]| {
@@ -150,7 +161,7 @@ fn prove(content: &Content, stretch: &Stretch) -> io::Result<()> {
 
 /// Reads a stretch piece by piece.
 fn each_piece(stretch: &Stretch, take: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
-    let mut piece = vec![0; 256 << 10];
+    let mut piece = vec![0; stretch.len.min(256 << 10) as usize];
     let mut at = 0;
     while at < stretch.len {
         let want = (stretch.len - at).min(piece.len() as u64) as usize;

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::finding::Finding;
+use super::json::{self, EntryText};
 use crate::format::{Digest, PixelId, PixelType};
 
 /// The registry of contents.
@@ -77,27 +78,45 @@ pub fn pixel_type(kind: &str) -> PixelType {
 
 /// Takes fields out of an entry, reporting those that are wrong.
 struct Fields<'a> {
-    map: Map<String, Value>,
+    list: json::Fields,
     place: String,
     found: &'a mut Vec<Finding>,
     is_usable: bool,
 }
 
 impl<'a> Fields<'a> {
-    fn new(place: String, value: Value, found: &'a mut Vec<Finding>) -> Option<Self> {
-        match value {
-            Value::Object(map) if !map.is_empty() => {
-                Some(Self { map, place, found, is_usable: true })
+    fn new(place: String, text: EntryText, found: &'a mut Vec<Finding>) -> Option<Self> {
+        match text {
+            EntryText::Object(list) if !list.is_empty() => {
+                Some(Self { list, place, found, is_usable: true })
             }
-            Value::Object(_) => {
+            EntryText::Object(_) => {
                 found.push(Finding::error("entry-empty", &place, "the entry is empty"));
                 None
             }
-            _ => {
+            EntryText::Other => {
                 found.push(Finding::error("entry-type", &place, "the entry is no object"));
                 None
             }
         }
+    }
+
+    /// Takes a field out; of several of that name the last, as Python does.
+    fn remove(&mut self, field: &str) -> Option<Value> {
+        let mut value = None;
+        while let Some(index) = self.list.iter().position(|(name, _)| name == field) {
+            value = Some(self.list.remove(index).1);
+        }
+        value
+    }
+
+    fn has(&self, field: &str) -> bool {
+        self.list.iter().any(|(name, _)| name == field)
+    }
+
+    /// What is left: fields that we do not know.
+    fn rest(&mut self) -> Map<String, Value> {
+        std::mem::take(&mut self.list).into_iter().collect()
     }
 
     /// Without this field the entry is of no use.
@@ -117,7 +136,7 @@ impl<'a> Fields<'a> {
         expected: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
-        let value = self.map.shift_remove(field)?;
+        let value = self.remove(field)?;
         let read = read(&value);
         if read.is_none() {
             let problem = format!("{field} is not {expected}");
@@ -180,29 +199,28 @@ pub(crate) fn is_id_of(id: u32, digest: &Digest) -> bool {
 }
 
 /// Reads an entry of the registry; `None` if it is of no use.
-pub(crate) fn content(key: &str, value: Value, found: &mut Vec<Finding>) -> Option<Content> {
+pub(crate) fn content(key: &str, text: EntryText, found: &mut Vec<Finding>) -> Option<Content> {
     let place = format!("{REGISTRY} {key:?}");
     let Ok(id) = key.parse::<u32>() else {
         found.push(Finding::error("key", &place, "the key is not an id in decimal"));
         return None;
     };
     let place = format!("{REGISTRY} {}", id_text(id));
-    let mut fields = Fields::new(place, value, found)?;
+    let mut fields = Fields::new(place, text, found)?;
     let said = fields.take("file_id", "an id like 0x499602D2", hex_id);
     fields.compare_id(id, "file_id", said);
     fields.pixel(id);
-    let sha256 = fields.map.shift_remove("hash");
+    let sha256 = fields.remove("hash");
     let sha256 = fields.need(sha256.as_ref().and_then(digest), "hash", "64 hexadecimal digits");
-    let size = fields.map.shift_remove("original_size");
+    let size = fields.remove("original_size");
     let size = fields.need(size.as_ref().and_then(Value::as_u64), "original_size", "a number");
     // None and 0 mean that the blob is the content itself.
-    let compressed = match fields.map.shift_remove("compressed_size") {
+    let compressed = match fields.remove("compressed_size") {
         None | Some(Value::Null) => Some(0),
         Some(value) => value.as_u64(),
     };
     let compressed = fields.need(compressed, "compressed_size", "a number");
-    let packed = match (fields.map.contains_key("blob_offset"), fields.map.contains_key("blob_len"))
-    {
+    let packed = match (fields.has("blob_offset"), fields.has("blob_len")) {
         (false, _) => None,
         (true, _) => {
             let offset = fields.number("blob_offset");
@@ -224,7 +242,7 @@ pub(crate) fn content(key: &str, value: Value, found: &mut Vec<Finding>) -> Opti
     let original_path = fields.text("original_path").unwrap_or_default();
     let ratio = fields.text("compression_ratio").unwrap_or_default();
     let pixel_file = fields.text("pixel_file").unwrap_or_default();
-    let extra = std::mem::take(&mut fields.map);
+    let extra = fields.rest();
     if !fields.is_usable {
         return None;
     }
@@ -245,10 +263,14 @@ pub(crate) fn content(key: &str, value: Value, found: &mut Vec<Finding>) -> Opti
 }
 
 /// Reads an entry of pixelfs.json; `None` if it is of no use.
-pub(crate) fn path_entry(key: &str, value: Value, found: &mut Vec<Finding>) -> Option<PathEntry> {
+pub(crate) fn path_entry(
+    key: &str,
+    text: EntryText,
+    found: &mut Vec<Finding>,
+) -> Option<PathEntry> {
     let place = format!("{PIXELFS} {key:?}");
-    let mut fields = Fields::new(place, value, found)?;
-    let number = fields.map.shift_remove("file_id");
+    let mut fields = Fields::new(place, text, found)?;
+    let number = fields.remove("file_id");
     let number = number.map(|value| value.as_u64().and_then(|id| u32::try_from(id).ok()));
     let hex = fields.take("file_id_hex", "an id like 0x499602D2", hex_id);
     // Either will do: the old kernel died of a missing number.
@@ -268,7 +290,7 @@ pub(crate) fn path_entry(key: &str, value: Value, found: &mut Vec<Finding>) -> O
     let requires = fields.take("requires", "a list of paths", |value| {
         value.as_array()?.iter().map(|path| path.as_str().map(str::to_owned)).collect()
     });
-    let extra = std::mem::take(&mut fields.map);
+    let extra = fields.rest();
     Some(PathEntry {
         path: key.to_owned(),
         id: id?,
@@ -286,6 +308,14 @@ pub(crate) fn path_entry(key: &str, value: Value, found: &mut Vec<Finding>) -> O
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn content(key: &str, value: Value, found: &mut Vec<Finding>) -> Option<Content> {
+        super::content(key, text(&value), found)
+    }
+
+    fn text(value: &Value) -> EntryText {
+        json::entry_text(&serde_json::value::to_raw_value(value).unwrap())
+    }
 
     fn good_content() -> Value {
         json!({
@@ -342,7 +372,7 @@ mod tests {
     fn a_path_needs_an_id_and_nothing_else() {
         let read = |value: Value| {
             let mut found = Vec::new();
-            (path_entry("/a", value, &mut found), found)
+            (path_entry("/a", text(&value), &mut found), found)
         };
         let (entry, found) = read(json!({"file_id": 5}));
         assert!(entry.unwrap().id == 5 && found.is_empty());

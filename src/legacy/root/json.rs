@@ -49,13 +49,45 @@ pub(super) fn each_member(
     json.end().map_err(failed)
 }
 
+/// The fields of an object, in order; no map, as an entry has a dozen.
+pub(super) type Fields = Vec<(String, Value)>;
+
+/// What stands under a key.
+pub(super) enum EntryText {
+    /// An object.
+    Object(Fields),
+    /// Anything else, or an object that is absurdly long.
+    Other,
+}
+
 /// A value that is no longer than an entry may be.
 pub(super) fn small_value(value: &RawValue) -> Option<Value> {
     let text = value.get();
     (text.len() <= MAX_ENTRY).then(|| serde_json::from_str(text).ok())?
 }
 
-/// The value of an entry; `null`, which is no entry, if it is absurdly long.
-pub(super) fn entry_value(value: &RawValue) -> Value {
-    small_value(value).unwrap_or(Value::Null)
+/// Reads an entry.
+pub(super) fn entry_text(value: &RawValue) -> EntryText {
+    struct Visit;
+    impl<'de> Visitor<'de> for Visit {
+        type Value = Fields;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields, M::Error> {
+            let mut fields = Fields::with_capacity(16);
+            while let Some(field) = map.next_entry()? {
+                fields.push(field);
+            }
+            Ok(fields)
+        }
+    }
+    let text = value.get();
+    if text.len() > MAX_ENTRY {
+        return EntryText::Other;
+    }
+    let fields = serde_json::Deserializer::from_str(text).deserialize_map(Visit);
+    fields.map_or(EntryText::Other, EntryText::Object)
 }

@@ -88,7 +88,7 @@ impl Root {
         })?;
         let mut index = HashMap::new();
         each_member(PIXELFS, entries.as_bytes(), &mut |key, value| {
-            let value = json::entry_value(value);
+            let value = json::entry_text(value);
             if let Some(entry) = entry::path_entry(&key, value, &mut findings) {
                 insert(&mut paths, &mut index, key, entry, PIXELFS, &mut findings);
             }
@@ -146,7 +146,7 @@ fn read_contents(
         text => text?,
     };
     each_member(REGISTRY, &text, &mut |key, value| {
-        let value = json::entry_value(value);
+        let value = json::entry_text(value);
         if let Some(entry) = entry::content(&key, value, findings) {
             insert(&mut contents, &mut index, entry.id, entry, REGISTRY, findings);
         }
