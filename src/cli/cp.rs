@@ -121,6 +121,10 @@ impl Target {
         if args.paths.len() > 1 {
             bail!("{}: is not a directory, as it must be for several SRC", shown());
         }
+        let is_recursive = args.recursive || args.archive;
+        if dest.as_os_str().as_bytes().ends_with(b"/") && !is_recursive {
+            bail!("{}: is not a directory", shown());
+        }
         let Some(name) = dest.file_name() else {
             bail!("{}: is no name for a copy", shown());
         };

@@ -42,6 +42,12 @@ impl Failures {
         eprintln!("{}: {}: {error}", self.tool, escape(path));
     }
 
+    /// Counts what failed in a file's JSON, which says so itself.
+    pub(super) fn noted(&mut self, value: serde_json::Value) -> serde_json::Value {
+        self.count += u64::from(value.get("error").is_some());
+        value
+    }
+
     /// 0 if nothing failed, else 1.
     pub(super) fn status(&self) -> ExitCode {
         if self.count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

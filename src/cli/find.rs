@@ -113,13 +113,13 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let mut finder =
         Finder { args: &args, tests, tree: &tree, out: super::stdout(), found: vec![] };
     let base = args.path.as_bytes().to_vec();
-    let mut written = finder.consider(&base, &start);
+    let mut written = finder.consider(&base, &start, &mut failures);
     if start.kind == FileKind::Directory && args.maxdepth != Some(0) {
         walk(&tree, start.ino, &mut |step| match step {
             Step::Entry(path, attr) => {
                 let depth = 1 + path.iter().filter(|&&byte| byte == b'/').count();
                 if written.is_ok() {
-                    written = finder.consider(&join(&base, path), attr);
+                    written = finder.consider(&join(&base, path), attr, &mut failures);
                 }
                 Ok(written.is_ok() && args.maxdepth.is_none_or(|most| depth < most))
             }
@@ -152,14 +152,25 @@ struct Finder<'a, W> {
 }
 
 impl<W: Write> Finder<'_, W> {
-    fn consider(&mut self, path: &[u8], attr: &Attr) -> anyhow::Result<()> {
-        if !self.tests.match_attr(path, attr, self.args.kind)
-            || !self.tests.match_pixel(self.tree, attr)?
-        {
+    fn consider(
+        &mut self,
+        path: &[u8],
+        attr: &Attr,
+        failures: &mut Failures,
+    ) -> std::io::Result<()> {
+        if !self.tests.match_attr(path, attr, self.args.kind) {
             return Ok(());
         }
+        match self.tests.match_pixel(self.tree, attr) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                failures.report_path(path, &error);
+                return Ok(());
+            }
+        }
         if self.args.json {
-            self.found.push(attr_json(self.tree.inner(), path, attr));
+            self.found.push(failures.noted(attr_json(self.tree.inner(), path, attr)));
             return Ok(());
         }
         if self.args.print0 {

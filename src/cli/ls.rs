@@ -1,5 +1,6 @@
 //! `pxfs ls`: list what is in a picture, without mounting it.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt as _;
@@ -57,7 +58,11 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let paths = if args.paths.is_empty() { &root[..] } else { &args.paths };
     let headed = args.recursive || paths.len() > 1;
     for path in paths {
-        let attr = match find_path(&tree, path, !args.directory && !args.long) {
+        let follow = !args.directory && !args.long;
+        // A link that leads nowhere is listed as itself.
+        let found = find_path(&tree, path, follow)
+            .or_else(|error| find_path(&tree, path, false).map_err(|_| error));
+        let attr = match found {
             Ok(attr) => attr,
             Err(error) => {
                 failures.report(&error);
@@ -68,7 +73,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         if attr.kind == FileKind::Directory && !args.directory {
             lister.directory(shown, &attr, headed, &mut failures)?;
         } else {
-            lister.entry(shown, shown, &attr)?;
+            lister.entry(shown, shown, &attr, &mut failures)?;
         }
     }
     lister.finish()?;
@@ -91,6 +96,8 @@ impl<W: Write> Lister<'_, W> {
         failures: &mut Failures,
     ) -> anyhow::Result<()> {
         let mut inner = Vec::new();
+        // A forged directory may have many names here: it is listed once.
+        let mut entered = HashSet::new();
         if headed && !self.args.json {
             self.out.write_all(&show_name(path))?;
             writeln!(self.out, ":")?;
@@ -100,11 +107,11 @@ impl<W: Write> Lister<'_, W> {
             match step {
                 Step::Entry(name, attr) if self.args.all || !name.starts_with(b".") => {
                     let full = join(path, name);
-                    if let Err(error) = self.entry(&full, name, attr) {
+                    if let Err(error) = self.entry(&full, name, attr, failures) {
                         written = Err(error);
                         return Err(FsError::NotFound);
                     }
-                    if attr.kind == FileKind::Directory {
+                    if attr.kind == FileKind::Directory && entered.insert(attr.ino) {
                         inner.push((full, attr.clone()));
                     }
                 }
@@ -130,9 +137,15 @@ impl<W: Write> Lister<'_, W> {
         Ok(())
     }
 
-    fn entry(&mut self, path: &[u8], name: &[u8], attr: &Attr) -> std::io::Result<()> {
+    fn entry(
+        &mut self,
+        path: &[u8],
+        name: &[u8],
+        attr: &Attr,
+        failures: &mut Failures,
+    ) -> std::io::Result<()> {
         if self.args.json {
-            self.listed.push(attr_json(self.tree.inner(), path, attr));
+            self.listed.push(failures.noted(attr_json(self.tree.inner(), path, attr)));
             return Ok(());
         }
         if self.args.long {

@@ -71,6 +71,10 @@ pub(crate) fn open_root(path: &Path, request: &OpenRequest) -> anyhow::Result<Ro
             shown()
         );
     }
+    // Nothing of a root is pinned by a digest: to ignore one would be to defeat it.
+    if request.digest.is_some() || request.offset != 0 {
+        anyhow::bail!("{}: is a pxOS root; a digest or an offset is of a picture", shown());
+    }
     let files = DirFiles::open(path).with_context(shown)?;
     let root = Root::read(Arc::new(files)).with_context(shown)?;
     let tree = RootTree::new(root, cache_budget(request));

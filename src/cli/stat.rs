@@ -41,9 +41,9 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
             Ok(attr) if args.json => {
                 let mut value = attr_json(tree.inner(), path.as_bytes(), &attr);
                 value["xattrs"] = xattrs_json(&tree, attr.ino);
-                listed.push(value);
+                listed.push(failures.noted(value));
             }
-            Ok(attr) => print_stat(&mut out, &tree, path.as_bytes(), &attr)?,
+            Ok(attr) => print_stat(&mut out, &tree, path.as_bytes(), &attr, &mut failures)?,
             Err(error) => failures.report(&error),
         }
     }
@@ -73,10 +73,14 @@ fn print_stat(
     tree: &WithHidden,
     path: &[u8],
     attr: &Attr,
-) -> anyhow::Result<()> {
+    failures: &mut Failures,
+) -> std::io::Result<()> {
     write!(out, "  File: {}", escape(path))?;
     if attr.kind == FileKind::Symlink {
-        write!(out, " -> {}", escape(&tree.read_link(attr.ino)?))?;
+        match tree.read_link(attr.ino) {
+            Ok(target) => write!(out, " -> {}", escape(&target))?,
+            Err(error) => failures.report_path(path, &error),
+        }
     }
     writeln!(out)?;
     let kind = kind_word(attr.kind).replace('_', " ");
@@ -89,14 +93,39 @@ fn print_stat(
     let (mode, perm) = (mode_text(attr), attr.perm);
     writeln!(out, "Access: ({perm:04o}/{mode})  Uid: {}  Gid: {}", attr.uid, attr.gid)?;
     writeln!(out, "Modify: {}", time_text(attr.mtime))?;
-    if let Some((pixel, kind)) = pixel_of(tree.inner(), attr)? {
-        let (id, rgba) = (Pixel::id_text(pixel.id), Pixel::rgba_text(pixel.id));
-        writeln!(out, " Pixel: {id}  RGBA({rgba})  [{kind}]")?;
-        writeln!(out, "SHA256: {}", crate::store::hex(&pixel.sha256))?;
+    match pixel_of(tree.inner(), attr) {
+        Ok(Some((pixel, kind))) => print_pixel(out, &pixel, kind)?,
+        Ok(None) => {}
+        Err(error) => failures.report_path(path, &error),
     }
-    for name in tree.xattr_names(attr.ino)? {
-        let value = tree.xattr(attr.ino, &name)?;
-        writeln!(out, " Xattr: {}=\"{}\"", escape(&name), escape(&value))?;
+    match tree.xattr_names(attr.ino) {
+        Ok(names) => print_xattrs(out, tree, path, attr, &names, failures),
+        Err(error) => {
+            failures.report_path(path, &error);
+            Ok(())
+        }
+    }
+}
+
+fn print_pixel(out: &mut dyn Write, pixel: &Pixel, kind: &str) -> std::io::Result<()> {
+    let (id, rgba) = (Pixel::id_text(pixel.id), Pixel::rgba_text(pixel.id));
+    writeln!(out, " Pixel: {id}  RGBA({rgba})  [{kind}]")?;
+    writeln!(out, "SHA256: {}", crate::store::hex(&pixel.sha256))
+}
+
+fn print_xattrs(
+    out: &mut dyn Write,
+    tree: &WithHidden,
+    path: &[u8],
+    attr: &Attr,
+    names: &[Vec<u8>],
+    failures: &mut Failures,
+) -> std::io::Result<()> {
+    for name in names {
+        match tree.xattr(attr.ino, name) {
+            Ok(value) => writeln!(out, " Xattr: {}=\"{}\"", escape(name), escape(&value))?,
+            Err(error) => failures.report_path(path, &error),
+        }
     }
     Ok(())
 }

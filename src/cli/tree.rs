@@ -1,5 +1,6 @@
 //! `pxfs tree`: a picture's files as a tree, each with its pixel.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Write;
 
@@ -9,7 +10,7 @@ use super::Outcome;
 use super::failures::Failures;
 use super::image_args::{ImageArgs, find_path};
 use super::show::{attr_json, escape, pixel_of, print_json};
-use crate::fs::{Attr, FileKind, Ino, Pixel, Tree, WithHidden};
+use crate::fs::{Attr, FileKind, FsError, Ino, Pixel, Tree, WithHidden};
 
 /// Show the files of a picture as a tree.
 #[derive(Debug, Parser)]
@@ -21,8 +22,8 @@ struct Args {
     #[arg(default_value = "/")]
     path: OsString,
     /// No deeper than this
-    #[arg(short = 'L', long = "level", value_name = "DEPTH", default_value_t = 1000)]
-    level: usize,
+    #[arg(short = 'L', long = "level", value_name = "DEPTH", value_parser = parse_level)]
+    level: Option<usize>,
     /// Names that begin with a dot as well
     #[arg(short, long)]
     all: bool,
@@ -32,6 +33,17 @@ struct Args {
     /// As JSON
     #[arg(long)]
     json: bool,
+}
+
+/// The deepest level that is shown. A path that deep cannot be opened, and each
+/// level takes some of the stack.
+const MAX_LEVEL: usize = 1000;
+
+fn parse_level(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("must be a number above 0".into()),
+        Ok(level) => Ok(level),
+    }
 }
 
 /// Runs the tool.
@@ -74,14 +86,30 @@ impl<W: Write> Printer<'_, W> {
         for (name, attr) in self.children(start.ino) {
             self.line("", &name, &attr)?;
             if attr.kind == FileKind::Directory {
-                self.below(&attr, "", 1)?;
+                self.below(&name, &attr, "", 1)?;
             }
         }
         Ok(())
     }
 
-    fn below(&mut self, dir: &Attr, indent: &str, depth: usize) -> std::io::Result<()> {
-        if depth >= self.args.level {
+    /// Whether what is in a directory at `depth` is left out.
+    fn ends_at(&mut self, name: &[u8], depth: usize) -> bool {
+        if depth >= MAX_LEVEL && self.args.level.is_none_or(|level| level > MAX_LEVEL) {
+            let error = FsError::Corrupt(format!("lies deeper than {MAX_LEVEL} levels"));
+            self.failures.report_path(name, &error);
+            return true;
+        }
+        self.args.level.is_some_and(|level| depth >= level)
+    }
+
+    fn below(
+        &mut self,
+        name: &[u8],
+        dir: &Attr,
+        indent: &str,
+        depth: usize,
+    ) -> std::io::Result<()> {
+        if self.ends_at(name, depth) {
             return Ok(());
         }
         let children = self.children(dir.ino);
@@ -94,7 +122,7 @@ impl<W: Write> Printer<'_, W> {
             };
             self.line(&format!("{indent}{branch}"), &name, &attr)?;
             if attr.kind == FileKind::Directory {
-                self.below(&attr, &format!("{indent}{inner}"), depth + 1)?;
+                self.below(&name, &attr, &format!("{indent}{inner}"), depth + 1)?;
             }
         }
         Ok(())
@@ -137,8 +165,14 @@ impl<W: Write> Printer<'_, W> {
             self.failures.report_path(b"a directory", &error);
         }
         let mut children = Vec::new();
+        let mut seen = HashSet::new();
         for name in names {
             match self.picture.lookup(dir, &name) {
+                // A forged directory may have many names here: it is shown once.
+                Ok(attr) if attr.kind == FileKind::Directory && !seen.insert(attr.ino) => {
+                    let error = FsError::Corrupt("is a directory with more than one name".into());
+                    self.failures.report_path(&name, &error);
+                }
                 Ok(attr) if self.args.directories && attr.kind != FileKind::Directory => {}
                 Ok(attr) => children.push((name, attr)),
                 Err(error) => self.failures.report_path(&name, &error),
@@ -148,8 +182,8 @@ impl<W: Write> Printer<'_, W> {
     }
 
     fn json(&mut self, name: &[u8], attr: &Attr, depth: usize) -> serde_json::Value {
-        let mut value = attr_json(self.picture.inner(), name, attr);
-        if attr.kind == FileKind::Directory && depth < self.args.level {
+        let mut value = self.failures.noted(attr_json(self.picture.inner(), name, attr));
+        if attr.kind == FileKind::Directory && !self.ends_at(name, depth) {
             let children = self.children(attr.ino).into_iter();
             let children: Vec<_> =
                 children.map(|(name, attr)| self.json(&name, &attr, depth + 1)).collect();

@@ -5,7 +5,7 @@
 //! decoded once. A directory gets its attributes when its last file is done:
 //! whoever gives back the last reference to it sets them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -81,6 +81,8 @@ struct Frame {
     dir: Arc<Dir>,
     next: u64,
     batch: std::vec::IntoIter<Vec<u8>>,
+    /// Directories in it that were entered: a forged one may have many names.
+    entered: HashSet<Ino>,
 }
 
 /// A file to be written by whoever is free.
@@ -189,9 +191,16 @@ impl<'a> Copier<'a> {
     }
 
     fn walk(&self, top: Dir, jobs: &SyncSender<Job>) {
-        let frame = |dir| Frame { dir: Arc::new(dir), next: 0, batch: Vec::new().into_iter() };
+        let frame = |dir| Frame {
+            dir: Arc::new(dir),
+            next: 0,
+            batch: Vec::new().into_iter(),
+            entered: HashSet::new(),
+        };
         let mut stack = vec![frame(top)];
-        while let Some(at) = stack.last_mut() {
+        loop {
+            let depth = stack.len();
+            let Some(at) = stack.last_mut() else { return };
             if self.has_stopped() {
                 return;
             }
@@ -212,8 +221,7 @@ impl<'a> Copier<'a> {
             };
             let dir = Arc::clone(&at.dir);
             let label = Label::below(&dir.label, &name);
-            let depth = stack.len();
-            match self.visit(&dir, &label, &name, depth, jobs) {
+            match self.visit(&dir, &label, &name, depth, &mut at.entered, jobs) {
                 Ok(Some(inner)) => stack.push(frame(inner)),
                 Ok(None) => {}
                 Err(error) => self.failed(&label.source(), &error),
@@ -243,6 +251,7 @@ impl<'a> Copier<'a> {
         label: &Arc<Label>,
         name: &[u8],
         depth: usize,
+        entered: &mut HashSet<Ino>,
         jobs: &SyncSender<Job>,
     ) -> Result<Option<Dir>> {
         // A name like ".." would lead out of the destination.
@@ -253,6 +262,11 @@ impl<'a> Copier<'a> {
         if attr.kind == FileKind::Directory {
             if depth >= MAX_DEPTH {
                 return Err(FsError::Corrupt("lies too deep".into()).into());
+            }
+            if !entered.insert(attr.ino) {
+                return Err(
+                    FsError::Corrupt("is a directory with more than one name".into()).into()
+                );
             }
             return self.make_dir(&dir.fd, &attr, label).map(Some);
         }

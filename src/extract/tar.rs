@@ -37,20 +37,27 @@ pub fn write_tar(
     observer: &dyn Observer,
 ) -> std::io::Result<()> {
     let firsts = HashMap::new();
-    let mut writer = Writer { tree, options, out, observer, firsts, piece: vec![0; PIECE] };
+    let mut writer =
+        Writer { tree, options, out, observer, firsts, firsts_len: 0, piece: vec![0; PIECE] };
     writer.write_all(top, name).map_err(|error| match error {
         ExtractError::Output(error) => error,
         other => std::io::Error::other(other.to_string()),
     })
 }
 
+/// Bytes of paths that are kept for hard links: those of a million files, or of
+/// one forged tree of very deep ones.
+const MAX_FIRSTS: usize = 128 << 20;
+
 struct Writer<'a> {
     tree: &'a dyn Tree,
     options: &'a TarOptions,
     out: &'a mut dyn Write,
     observer: &'a dyn Observer,
-    /// Members that other names may follow of.
-    firsts: HashMap<Ino, Vec<u8>>,
+    /// Members of which other names may follow, and how many.
+    firsts: HashMap<Ino, (Vec<u8>, u32)>,
+    /// Bytes of their paths.
+    firsts_len: usize,
     piece: Vec<u8>,
 }
 
@@ -111,10 +118,16 @@ impl Writer<'_> {
         let group = name_of(attr.gid, &self.options.groups).unwrap_or_default();
         let owner = (&user[..], &group[..]);
         let is_linked = attr.kind != FileKind::Directory && attr.nlink > 1;
-        if let Some(first) = self.firsts.get(&attr.ino).filter(|_| is_linked) {
+        if let Some((first, left)) = self.firsts.get_mut(&attr.ino).filter(|_| is_linked) {
             let link = Some((LinkType::Hard, &first[..]));
             let member = Member { path, attr, link, owner, xattrs: &[] };
-            return Ok(self.out.write_all(&member.encode())?);
+            let encoded = member.encode();
+            *left -= 1;
+            if *left == 0 {
+                self.firsts_len -= first.len();
+                self.firsts.remove(&attr.ino);
+            }
+            return Ok(self.out.write_all(&encoded)?);
         }
         let xattrs = self.xattrs(attr.ino)?;
         let target = match attr.kind {
@@ -137,8 +150,19 @@ impl Writer<'_> {
             None => {}
         }
         if is_linked {
-            self.firsts.insert(attr.ino, path.to_vec());
+            self.remember(path, attr)?;
         }
+        Ok(())
+    }
+
+    /// Keeps the path of an inode's first name for those that follow.
+    fn remember(&mut self, path: &[u8], attr: &Attr) -> Result<()> {
+        if self.firsts_len + path.len() > MAX_FIRSTS {
+            let what = "its other names become files of their own: too many hard links";
+            return Err(FsError::Corrupt(what.into()).into());
+        }
+        self.firsts_len += path.len();
+        self.firsts.insert(attr.ino, (path.to_vec(), attr.nlink - 1));
         Ok(())
     }
 

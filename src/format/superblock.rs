@@ -53,6 +53,8 @@ pub const CANARY_OFFSET: usize = 12;
 const CANARY_LEN: usize = 32;
 const LABEL_LEN: usize = 64;
 const RESERVED_LEN: usize = 144;
+/// Where the generation stands.
+const GENERATION_OFFSET: usize = 160;
 const DIGEST_OFFSET: usize = 984;
 const CHECKSUM_OFFSET: usize = DIGEST_OFFSET + 32;
 
@@ -201,6 +203,17 @@ impl Superblock {
             },
         };
         Ok(parsed)
+    }
+
+    /// The generation of a slot whose magic and checksum are right, whatever else
+    /// is in it: that field stays where it is in every version, as it tells which
+    /// slot is in force.
+    pub fn generation_of(bytes: &[u8; SUPERBLOCK_LEN]) -> Option<u64> {
+        if !looks_like_superblock(bytes) || check_checksum(bytes).is_err() {
+            return None;
+        }
+        let field = bytes[GENERATION_OFFSET..].first_chunk()?;
+        Some(u64::from_le_bytes(*field))
     }
 
     /// The bytes of a slot, digest and checksum computed afresh.

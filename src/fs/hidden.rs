@@ -51,14 +51,24 @@ const STATS_LEN: usize = 2048;
 pub struct WithHidden {
     inner: Arc<dyn PixelTree>,
     /// Files that are made when they are first asked for.
-    pixelfs_json: Mutex<Option<Arc<Vec<u8>>>>,
-    desktop: Mutex<Option<Arc<Vec<u8>>>>,
+    pixelfs_json: Mutex<Made>,
+    desktop: Mutex<Made>,
+}
+
+/// A file that is made once.
+#[derive(Debug, Default)]
+enum Made {
+    #[default]
+    NotYet,
+    Ready(Arc<Vec<u8>>),
+    /// It was found to be too large; to find that out again would take as long.
+    TooLarge,
 }
 
 impl WithHidden {
     /// Adds the hidden part to a tree.
     pub fn new(inner: Arc<dyn PixelTree>) -> Self {
-        Self { inner, pixelfs_json: Mutex::new(None), desktop: Mutex::new(None) }
+        Self { inner, pixelfs_json: Mutex::default(), desktop: Mutex::default() }
     }
 
     /// The tree without it.
@@ -181,17 +191,27 @@ impl WithHidden {
     }
 }
 
-fn made_once(
-    slot: &Mutex<Option<Arc<Vec<u8>>>>,
-    make: impl FnOnce() -> Result<Vec<u8>>,
-) -> Result<Arc<Vec<u8>>> {
+fn made_once(slot: &Mutex<Made>, make: impl FnOnce() -> Result<Vec<u8>>) -> Result<Arc<Vec<u8>>> {
+    use std::io::{Error, ErrorKind};
     let mut slot = slot.lock();
-    if let Some(made) = &*slot {
-        return Ok(Arc::clone(made));
+    match &*slot {
+        Made::Ready(made) => return Ok(Arc::clone(made)),
+        Made::TooLarge => return Err(Error::from(ErrorKind::FileTooLarge).into()),
+        Made::NotYet => {}
     }
-    let made = Arc::new(make()?);
-    *slot = Some(Arc::clone(&made));
-    Ok(made)
+    match make() {
+        Ok(made) => {
+            let made = Arc::new(made);
+            *slot = Made::Ready(Arc::clone(&made));
+            Ok(made)
+        }
+        Err(error) => {
+            if matches!(&error, FsError::Io(error) if error.kind() == ErrorKind::FileTooLarge) {
+                *slot = Made::TooLarge;
+            }
+            Err(error)
+        }
+    }
 }
 
 fn pixel_id(ino: Ino) -> Option<[u8; 4]> {

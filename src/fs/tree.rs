@@ -196,6 +196,9 @@ pub trait Tree: Send + Sync {
 /// [`FsError::TooManyLinks`] after 40 links, else as [`Tree::lookup`].
 pub fn resolve(tree: &dyn Tree, path: &[u8], follow: bool) -> Result<Attr> {
     let mut todo: Vec<Vec<u8>> = components(path);
+    // A slash at the end asks for a directory, as everywhere.
+    let wants_dir = path.ends_with(b"/");
+    let follow = follow || wants_dir;
     let mut at = tree.attr(ROOT_INO)?;
     let mut links = 0;
     while let Some(name) = todo.pop() {
@@ -220,6 +223,9 @@ pub fn resolve(tree: &dyn Tree, path: &[u8], follow: bool) -> Result<Attr> {
         } else {
             at = next;
         }
+    }
+    if wants_dir && at.kind != FileKind::Directory {
+        return Err(FsError::NotADirectory(at.ino));
     }
     Ok(at)
 }

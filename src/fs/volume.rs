@@ -89,6 +89,7 @@ impl Volume {
         let len = (buf.len() as u64).min(content.size - offset) as usize;
         let buf = &mut buf[..len];
         let mut extents = self.extents_from(number, content, offset)?;
+        let mut effort = Effort::for_bytes(len);
         let mut at = offset;
         let end = offset + len as u64;
         while at < end {
@@ -99,9 +100,9 @@ impl Volume {
                         let hole = (extent.logical - at) as usize;
                         rest[..hole].fill(0);
                         at = extent.logical;
-                        continue_with(self, &extent, &mut at, end, &mut rest[hole..])?;
+                        self.copy_extent(&extent, &mut at, end, &mut rest[hole..], &mut effort)?;
                     } else {
-                        continue_with(self, &extent, &mut at, end, rest)?;
+                        self.copy_extent(&extent, &mut at, end, rest, &mut effort)?;
                     }
                 }
                 _ => {
@@ -111,6 +112,53 @@ impl Volume {
             }
         }
         Ok(len)
+    }
+
+    /// Copies what `extent` has between `at` and `end` to the front of `rest`.
+    fn copy_extent(
+        &self,
+        extent: &Extent,
+        at: &mut u64,
+        end: u64,
+        rest: &mut [u8],
+        effort: &mut Effort,
+    ) -> Result<()> {
+        let until = extent.end().min(end);
+        let mut done = 0;
+        while *at < until {
+            let left = (until - *at) as usize;
+            let copied = match extent.kind {
+                ExtentKind::Zero => {
+                    rest[done..done + left].fill(0);
+                    left
+                }
+                ExtentKind::Data => {
+                    let (number, within) = extent.locate(*at);
+                    let block = match extent.chunk_log {
+                        0 => self.store.block(number)?,
+                        log => self.store.block_up_to(number, 1 << log)?,
+                    };
+                    effort.charge(number, block.len())?;
+                    let available = block.get(within as usize..).unwrap_or_default();
+                    if available.is_empty() {
+                        let what = format!("block {number}: is shorter than an extent says");
+                        return Err(FsError::Corrupt(what));
+                    }
+                    let len = left.min(available.len());
+                    rest[done..done + len].copy_from_slice(&available[..len]);
+                    len
+                }
+            };
+            // Only the last block of a run may be short, so a short copy that is
+            // not at the chunk's end is seen as an overlong extent above.
+            *at += copied as u64;
+            done += copied;
+            if extent.chunk_log == 0 && *at < until && extent.kind == ExtentKind::Data {
+                let what = format!("block {}: is shorter than an extent says", extent.block);
+                return Err(FsError::Corrupt(what));
+            }
+        }
+        Ok(())
     }
 
     /// The extents of a content from the one on that reaches beyond `offset`.
@@ -217,49 +265,30 @@ impl Volume {
     }
 }
 
-/// Copies what `extent` has between `at` and `end` to the front of `rest`.
-fn continue_with(
-    volume: &Volume,
-    extent: &Extent,
-    at: &mut u64,
-    end: u64,
-    rest: &mut [u8],
-) -> Result<()> {
-    let until = extent.end().min(end);
-    let mut done = 0;
-    while *at < until {
-        let left = (until - *at) as usize;
-        let copied = match extent.kind {
-            ExtentKind::Zero => {
-                rest[done..done + left].fill(0);
-                left
-            }
-            ExtentKind::Data => {
-                let (number, within) = extent.locate(*at);
-                let block = match extent.chunk_log {
-                    0 => volume.store.block(number)?,
-                    log => volume.store.block_up_to(number, 1 << log)?,
-                };
-                let available = block.get(within as usize..).unwrap_or_default();
-                if available.is_empty() {
-                    let what = format!("block {number}: is shorter than an extent says");
-                    return Err(FsError::Corrupt(what));
-                }
-                let len = left.min(available.len());
-                rest[done..done + len].copy_from_slice(&available[..len]);
-                len
-            }
-        };
-        // Only the last block of a run may be short, so a short copy that is
-        // not at the chunk's end is seen as an overlong extent above.
-        *at += copied as u64;
-        done += copied;
-        if extent.chunk_log == 0 && *at < until && extent.kind == ExtentKind::Data {
-            let what = format!("block {}: is shorter than an extent says", extent.block);
-            return Err(FsError::Corrupt(what));
-        }
+/// Bytes that may be decoded for one read. Extents of a few bytes in blocks of
+/// 16 MiB each would otherwise keep a serving thread busy for minutes.
+struct Effort {
+    left: u64,
+    /// The block that was charged last: reading on in it is free.
+    block: Option<u64>,
+}
+
+impl Effort {
+    /// The allowance of docs/format.md, F24.
+    fn for_bytes(len: usize) -> Self {
+        Self { left: 64 * len as u64 + (64 << 20), block: None }
     }
-    Ok(())
+
+    fn charge(&mut self, block: u64, raw: usize) -> Result<()> {
+        if self.block.replace(block) == Some(block) {
+            return Ok(());
+        }
+        let left = self.left.checked_sub(raw as u64);
+        self.left = left.ok_or_else(|| {
+            FsError::Corrupt("its extents are scattered over too many blocks".into())
+        })?;
+        Ok(())
+    }
 }
 
 /// The extents of one content in order.

@@ -18,6 +18,7 @@ use fuser::{
     ReplyLseek, ReplyOpen, ReplyPoll, ReplyStatfs, ReplyXattr, Request,
 };
 
+use super::acl;
 use super::activity::Activity;
 use super::attr::{BLOCK_SIZE, View, file_type, placeholder};
 use super::listing::list;
@@ -110,6 +111,28 @@ impl Adapter {
         }
     }
 
+    /// What the kernel is told of a file. Where the mount is everyone's and shows
+    /// other permissions than the tree's, its ACLs are not enforced: then nobody
+    /// but the owner is granted more than every entry of the file's ACL grants.
+    fn shown(&self, attr: &Attr) -> FileAttr {
+        let mut attr = attr.clone();
+        if self.view.is_everyones && self.xattrs == xattr::Policy::Hidden {
+            let acl = self.call("getxattr", attr.ino, |tree| {
+                match tree.xattr(attr.ino, b"system.posix_acl_access") {
+                    Err(FsError::NoXattr) => Ok(None),
+                    found => found.map(Some),
+                }
+            });
+            let granted = match acl {
+                Ok(None) => 0o7,
+                Ok(Some(acl)) => acl::granted_to_all(&acl),
+                Err(_) => 0,
+            };
+            attr.perm &= !0o77 | granted << 3 | granted;
+        }
+        self.view.show(&attr)
+    }
+
     /// The entry for `name` in `dir`; None if there is none.
     fn find(&self, dir: Ino, name: &[u8]) -> Result<Option<Attr>, Errno> {
         if name.len() > NAME_MAX {
@@ -137,12 +160,18 @@ impl Adapter {
     }
 
     /// What readdirplus says of a listed file, and for how long. A file whose
-    /// inode cannot be read is still listed: the kernel is given its type for no
-    /// time at all, so that whoever stats it asks again and gets the error.
-    fn listed_attr(&self, ino: Ino, kind: FileKind) -> (FileAttr, Duration) {
-        match self.call("readdirplus", ino, |tree| tree.attr(ino)) {
-            Ok(attr) => (self.view.show(&attr), self.ttl(ino)),
-            Err(_) => (placeholder(ino, kind), Duration::ZERO),
+    /// inode cannot be read, or that a lookup would refuse, is still listed: the
+    /// kernel is given its type for no time at all, so that whoever stats it asks
+    /// again and gets the error.
+    fn listed_attr(&self, dir: Ino, ino: Ino, kind: FileKind) -> (FileAttr, Duration) {
+        let read = self.call("readdirplus", ino, |tree| {
+            let attr = tree.attr(ino)?;
+            let is_here = attr.kind != FileKind::Directory || tree.parent(ino)? == dir;
+            Ok((attr.kind == kind && is_here).then_some(attr))
+        });
+        match read {
+            Ok(Some(attr)) => (self.shown(&attr), self.ttl(ino)),
+            _ => (placeholder(ino, kind), Duration::ZERO),
         }
     }
 }
@@ -167,7 +196,7 @@ impl Filesystem for Adapter {
 
     fn lookup(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         match self.find(parent.0, name.as_bytes()) {
-            Ok(Some(attr)) => reply.entry(&self.ttl(attr.ino), &self.view.show(&attr), GENERATION),
+            Ok(Some(attr)) => reply.entry(&self.ttl(attr.ino), &self.shown(&attr), GENERATION),
             // Inode 0 says "no such file" and, unlike ENOENT, may be cached.
             Ok(None) => reply.entry(&TTL, &placeholder(0, FileKind::Regular), GENERATION),
             Err(errno) => reply.error(errno),
@@ -176,7 +205,7 @@ impl Filesystem for Adapter {
 
     fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         match self.call("getattr", ino.0, |tree| tree.attr(ino.0)) {
-            Ok(attr) => reply.attr(&self.ttl(ino.0), &self.view.show(&attr)),
+            Ok(attr) => reply.attr(&self.ttl(ino.0), &self.shown(&attr)),
             Err(errno) => reply.error(errno),
         }
     }
@@ -274,7 +303,7 @@ impl Filesystem for Adapter {
             list(tree, ino.0, offset, &mut |entry| {
                 let (attr, ttl) = match entry.is_dot() {
                     true => (placeholder(entry.ino, entry.kind), Duration::ZERO),
-                    false => self.listed_attr(entry.ino, entry.kind),
+                    false => self.listed_attr(ino.0, entry.ino, entry.kind),
                 };
                 let name = OsStr::from_bytes(entry.name);
                 let full = reply.add(attr.ino, entry.offset, name, &ttl, &attr, GENERATION);

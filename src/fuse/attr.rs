@@ -47,6 +47,8 @@ pub(super) struct View {
     /// kept this way: the kernel answers from its caches without asking us, so
     /// a check of the caller in each request would keep nobody out.
     pub(super) private_to: Option<u32>,
+    /// Whether users other than the one who mounted it reach the mount.
+    pub(super) is_everyones: bool,
 }
 
 impl View {
@@ -151,7 +153,7 @@ mod tests {
     #[test]
     fn masks_take_bits_from_files_and_directories_but_not_from_links() {
         let overrides = Overrides { uid: Some(1), gid: None, file_mask: 0o133, dir_mask: 0o022 };
-        let view = View { overrides, private_to: None };
+        let view = View { overrides, private_to: None, is_everyones: false };
         for (kind, perm, expected) in [
             (FileKind::Regular, 0o4777, 0o4644),
             (FileKind::Directory, 0o1777, 0o1755),
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_private_mount_closes_only_its_root() {
-        let view = View { overrides: Overrides::default(), private_to: Some(1000) };
+        let view = View { private_to: Some(1000), ..View::default() };
         let mut root = file(FileKind::Directory, 0o755);
         assert_eq!(view.show(&root).perm, 0o755);
         root.ino = ROOT_INO;

@@ -5,6 +5,7 @@
 //! tools in `cli` do that. fuser speaks the protocol; mounting and unmounting
 //! are done here, because a mount must be given up exactly when we say so.
 
+mod acl;
 mod activity;
 mod adapter;
 mod attr;

@@ -136,7 +136,8 @@ fn presentation(config: &MountConfig) -> (View, xattr::Policy) {
         (false, Audience::Everyone) => xattr::Policy::Enforced,
         (false, _) => xattr::Policy::Shown,
     };
-    (View { overrides: config.overrides, private_to }, policy)
+    let is_everyones = config.audience == Audience::Everyone;
+    (View { overrides: config.overrides, private_to, is_everyones }, policy)
 }
 
 fn acl(config: &MountConfig) -> SessionACL {

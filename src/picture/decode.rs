@@ -20,6 +20,10 @@ const READ_SIZE: usize = 64 << 10;
 /// stay in memory.
 const IN_MEMORY: u64 = 16 << 20;
 
+/// Where superblocks are in the payload, and how each begins (docs/format.md, section 2).
+const SLOTS: [usize; 2] = [0, 8192];
+const MARK: &[u8] = b"PXFS";
+
 /// A raster decoded to RGBA, row by row without gaps.
 #[derive(Debug)]
 pub(crate) struct Decoded {
@@ -43,10 +47,11 @@ pub(crate) fn decode(file: &File, base: u64, container: Container, mem: u64) -> 
 
 /// Chooses the decoder.
 fn decode_as(file: &File, base: u64, container: Container, mem: u64) -> Result<Decoded> {
-    let window = Window::new(file, base, file_len(file)?);
+    let len = file_len(file)?;
+    let window = Window::new(file, base, len);
     let reader = BufReader::with_capacity(READ_SIZE, window);
     match container {
-        Container::SeekablePng | Container::Png => decode_png(reader, mem),
+        Container::SeekablePng | Container::Png => decode_png(reader, len, mem),
         Container::WebP => {
             let decoder = webp::WebPDecoder::new(reader).map_err(image_error)?;
             if decoder.has_animation() {
@@ -94,7 +99,7 @@ fn spill_for(width: u32, rows: u32, mem: u64) -> Result<Spill> {
 }
 
 /// Decodes a PNG row by row, or as a whole when it is interlaced.
-fn decode_png(reader: BufReader<Window<'_>>, mem: u64) -> Result<Decoded> {
+fn decode_png(reader: BufReader<Window<'_>>, file_len: u64, mem: u64) -> Result<Decoded> {
     let bytes = usize::try_from(mem).unwrap_or(usize::MAX);
     let mut decoder = png::Decoder::new_with_limits(reader, png::Limits { bytes });
     decoder.set_transformations(png::Transformations::EXPAND);
@@ -111,7 +116,9 @@ fn decode_png(reader: BufReader<Window<'_>>, mem: u64) -> Result<Decoded> {
         png::ColorType::Rgb => Samples::Rgb,
         _ => Samples::Rgba,
     };
+    check_ratio(width, rows, file_len)?;
     let mut spill;
+    let mut kept = 0;
     if interlaced {
         let needed = reader.output_buffer_size().map_or(u64::MAX, |n| n as u64);
         check_budget(needed, mem)?;
@@ -119,19 +126,71 @@ fn decode_png(reader: BufReader<Window<'_>>, mem: u64) -> Result<Decoded> {
         let mut raster = vec![0; needed as usize];
         reader.next_frame(&mut raster).map_err(|e| png_error(e, mem))?;
         spill_rows(&mut spill, &raster, samples, rows)?;
+        kept = rows;
     } else {
         // Two rows to undo the filter, one as RGBA on its way out.
         check_budget(u64::from(width) * 12, mem)?;
         spill = spill_for(width, rows, mem)?;
+        let mut probe = Probe::new(spill.is_file());
         while let Some(row) = reader.next_row().map_err(|e| png_error(e, mem))? {
-            push_rgba(samples, row.data(), spill.buffer());
-            spill.settle()?;
+            if probe.wants_more(&spill) {
+                push_rgba(samples, row.data(), spill.buffer());
+                spill.settle()?;
+                kept += 1;
+            }
         }
     }
     // Many programs put texts behind the pixels. What is damaged there is no
     // reason to do without the pixels.
     let comment = reader.finish().ok().and_then(|()| last_comment(reader.info()));
-    Ok(Decoded { comment, ..whole(width, rows, spill.finish()?)? })
+    Ok(Decoded { comment, ..whole(width, kept, spill.finish()?)? })
+}
+
+/// Decides whether a large picture's pixels are worth a file: those of a
+/// photograph are not kept beyond what tells that it is no file system.
+struct Probe {
+    is_decided: bool,
+    is_wanted: bool,
+}
+
+impl Probe {
+    /// Bytes of RGBA in which both slots begin, whatever the channels.
+    const LEN: usize = 16 << 10;
+
+    fn new(is_large: bool) -> Self {
+        Self { is_decided: !is_large, is_wanted: true }
+    }
+
+    /// Whether the next row is to be kept.
+    fn wants_more(&mut self, spill: &Spill) -> bool {
+        if !self.is_decided && spill.first().len() >= Self::LEN {
+            self.is_wanted = begins_as_ours(&spill.first()[..Self::LEN]);
+            self.is_decided = true;
+        }
+        self.is_wanted
+    }
+}
+
+/// Whether one of the two superblocks begins in the first pixels.
+fn begins_as_ours(rgba: &[u8]) -> bool {
+    let pixels = rgba.as_chunks::<4>().0.iter();
+    let opaque: Vec<u8> = pixels.flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
+    [rgba, &opaque].into_iter().any(|stream| {
+        SLOTS.into_iter().any(|slot| stream.get(slot..).is_some_and(|at| at.starts_with(MARK)))
+    })
+}
+
+/// A picture of ours holds compressed blocks, and no encoder makes much less of
+/// them: what expands so far is not worth the room.
+fn check_ratio(width: u32, rows: u32, file_len: u64) -> Result<()> {
+    let needed = u64::from(width) * u64::from(rows) * 4;
+    let most = file_len.saturating_mul(64).saturating_add(1 << 30);
+    if needed > most {
+        let reason =
+            format!("its {needed} bytes of pixels in a file of {file_len} are no file system's");
+        return Err(PictureError::Unsupported(reason));
+    }
+    Ok(())
 }
 
 /// The comment of a PNG that was read to its end.

@@ -61,6 +61,16 @@ impl Spill {
         Ok(Self { buffer: Vec::new(), file, written: 0 })
     }
 
+    /// Whether a file takes the bytes.
+    pub(crate) fn is_file(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// The first bytes, as long as none were written to the file.
+    pub(crate) fn first(&self) -> &[u8] {
+        if self.written == 0 { &self.buffer } else { &[] }
+    }
+
     /// The buffer to append decoded bytes to; call [`settle`](Self::settle) after.
     pub(crate) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::find_frame_compressed_size;
 
 use crate::format::{Codec, StoredRef};
 
@@ -17,6 +18,8 @@ thread_local! {
 pub(super) fn decode(codec: Codec, stored: Vec<u8>, raw: usize) -> Option<Vec<u8>> {
     match codec {
         Codec::None => (stored.len() == raw).then_some(stored),
+        // One frame, and nothing behind it: what a second one held would be unseen.
+        Codec::Zstd if find_frame_compressed_size(&stored) != Ok(stored.len()) => None,
         Codec::Zstd => DECOMPRESSOR.with_borrow_mut(|slot| {
             if slot.is_none() {
                 *slot = Decompressor::new().ok();
@@ -136,6 +139,10 @@ mod tests {
         let mut encoder = Encoder::new(Encoding { codec: Codec::Zstd, level: 3 }).unwrap();
         let encoded = encoder.encode(vec![1; 9000]).unwrap();
         assert_eq!(decode(Codec::Zstd, encoded.bytes.clone(), 8999), None);
+        let twice = [encoded.bytes.as_slice(), &encoded.bytes].concat();
+        assert_eq!(decode(Codec::Zstd, twice, 18_000), None);
+        let skippable = [encoded.bytes.as_slice(), &[0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]].concat();
+        assert_eq!(decode(Codec::Zstd, skippable, 9000), None);
         assert_eq!(decode(Codec::Zstd, encoded.bytes, 9001), None);
         assert_eq!(decode(Codec::Zstd, vec![0; 100], 100), None);
         assert_eq!(decode(Codec::None, vec![0; 100], 99), None);

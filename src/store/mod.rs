@@ -23,11 +23,14 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::format::{
-    BlockNo, ContentNo, ContentRecord, FormatError, HEADER_LEN, MAX_BLOCK, MAX_NODE, Node, NodeRef,
-    StoredRef, Superblock, TreeKind, number_key,
+    BlockNo, Codec, ContentNo, ContentRecord, FormatError, HEADER_LEN, INCOMPAT_ZSTD, MAX_BLOCK,
+    MAX_NODE, Node, NodeRef, StoredRef, Superblock, TreeKind, number_key,
 };
 use crate::picture::{Picture, PixelStream};
 use cache::Cache;
+
+/// What the cache itself takes for an entry, beside what it holds.
+const ENTRY_WEIGHT: usize = 256;
 
 /// A cached thing is known by its place and its checksum, so that two
 /// references that disagree about the same place never share an entry.
@@ -73,7 +76,7 @@ impl Store {
         let node = self.nodes.get_or_load(&(at.at.offset, at.at.xxh3), || {
             let raw = self.load("tree node", &at.at)?;
             let node = Node::parse(raw, tree as u8, level, at.entries).map_err(failed)?;
-            let weight = node.weight();
+            let weight = node.weight() + ENTRY_WEIGHT;
             Ok::<_, StoreError>((node, weight))
         })?;
         // A cached node was checked for the place it was first reached by.
@@ -98,7 +101,7 @@ impl Store {
         }
         self.blocks.get_or_load(&(at.offset, at.xxh3), || {
             let raw = self.load("block", &at)?;
-            let weight = raw.len();
+            let weight = raw.len() + ENTRY_WEIGHT;
             Ok((raw, weight))
         })
     }
@@ -134,6 +137,10 @@ impl Store {
 
     fn load_checked(&self, what: &'static str, at: &StoredRef, prove: bool) -> Result<Vec<u8>> {
         let StoredRef { offset, raw, .. } = *at;
+        if at.codec == Codec::Zstd && self.superblock.incompat & INCOMPAT_ZSTD == 0 {
+            let source = FormatError::field(what, "codec", at.codec as u8);
+            return Err(StoreError::Format { at: format!("{what} at {offset}"), source });
+        }
         let end = offset.checked_add(u64::from(at.stored));
         let len = self.superblock.stream_len;
         if offset < HEADER_LEN || end.is_none_or(|end| end > len) {

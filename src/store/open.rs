@@ -60,6 +60,8 @@ fn find_superblock(picture: &Picture) -> Result<(PixelStream, Superblock)> {
     for channels in [Channels::Rgba, Channels::Rgb] {
         let stream = picture.stream(channels);
         let mut best: Option<Superblock> = None;
+        // The newest of what cannot be read by us, and why.
+        let mut newest_refused: Option<(u64, FormatError)> = None;
         for slot in read_slots(&stream)? {
             match Superblock::parse(&slot) {
                 Ok(found) if found.channels == channels => {
@@ -69,9 +71,20 @@ fn find_superblock(picture: &Picture) -> Result<(PixelStream, Superblock)> {
                 }
                 Ok(_) | Err(FormatError::NoMagic) => {}
                 Err(error) => {
+                    if let Some(generation) = Superblock::generation_of(&slot)
+                        && newest_refused.as_ref().is_none_or(|(other, _)| *other < generation)
+                    {
+                        newest_refused = Some((generation, error.clone()));
+                    }
                     first_error.get_or_insert(error);
                 }
             }
+        }
+        // An older generation must not pass for the one in force.
+        if let Some((generation, error)) = newest_refused
+            && best.as_ref().is_some_and(|best| best.generation < generation)
+        {
+            return Err(StoreError::NotAFileSystem(error.to_string()));
         }
         if let Some(best) = best {
             if let Some(error) = first_error {

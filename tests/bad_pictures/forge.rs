@@ -166,11 +166,7 @@ impl Forge {
     pub fn with_slots(&self, edit: impl Fn(&mut [u8; SUPERBLOCK_LEN])) -> Vec<u8> {
         let mut slot = self.superblock.to_bytes();
         edit(&mut slot);
-        let digest = Sha256::digest(&slot[..984]);
-        slot[984..1016].copy_from_slice(&digest);
-        let checksum = xxhash_rust::xxh3::xxh3_64(&slot[..1016]);
-        slot[1016..].copy_from_slice(&checksum.to_le_bytes());
-        self.seal(&slot)
+        self.seal(&sealed(slot))
     }
 
     fn seal(&self, slot: &[u8; SUPERBLOCK_LEN]) -> Vec<u8> {
@@ -187,6 +183,15 @@ impl Forge {
         let at = self.store(raw, raw.len() as u32, Codec::None);
         TreeRoot { level, node: NodeRef { entries, at } }
     }
+}
+
+/// A slot with its digest and checksum made right.
+pub fn sealed(mut slot: [u8; SUPERBLOCK_LEN]) -> [u8; SUPERBLOCK_LEN] {
+    let digest = Sha256::digest(&slot[..984]);
+    slot[984..1016].copy_from_slice(&digest);
+    let checksum = xxhash_rust::xxh3::xxh3_64(&slot[..1016]);
+    slot[1016..].copy_from_slice(&checksum.to_le_bytes());
+    slot
 }
 
 /// A file without a name that holds these bytes.

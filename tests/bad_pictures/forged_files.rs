@@ -7,7 +7,7 @@ use pxfs::format::{
 use pxfs::fs::{Step, walk};
 
 use super::forge::Forge;
-use super::judge::{Verdict, base, judge_changed, open_volume};
+use super::judge::{Verdict, base, judge_changed, on_picture, open_volume};
 
 /// Builds a change of the vector `name`; the files at `changed` may be other
 /// than they were. The check must find `slug`.
@@ -288,7 +288,15 @@ fn directories_with_many_names_do_not_multiply() {
         forge.link(dir, b"two", ino);
         dir = ino;
     }
-    let volume = open_volume(&forge.build());
+    let bytes = forge.build();
+    for args in [&["ls", "-R"][..], &["tree"], &["tree", "--json"], &["find"]] {
+        let (status, out, err) = on_picture(&bytes, args);
+        assert!(out.lines().count() < 2_000, "{args:?} has no end");
+        assert!(status <= 1 && err.lines().count() < 200, "{args:?}: {err}");
+    }
+    let copy = tempfile::tempdir().unwrap();
+    on_picture(&bytes, &["cp", "-r", "/", copy.path().to_str().unwrap()]);
+    let volume = open_volume(&bytes);
     let mut steps = 0;
     walk(&volume, 1, &mut |step| {
         steps += u32::from(matches!(step, Step::Entry(..)));
@@ -296,6 +304,28 @@ fn directories_with_many_names_do_not_multiply() {
         Ok(true)
     })
     .unwrap();
+}
+
+#[test]
+fn extents_scattered_over_large_blocks_do_not_keep_a_reader_busy() {
+    let base = base("rgba");
+    let mut forge = Forge::of(&base.bytes);
+    let zeros = zstd::encode_all(&vec![0; 16 << 20][..], 1).unwrap();
+    let first = forge.superblock.next_block;
+    for block in first..first + 40 {
+        let at = forge.store(&zeros, 16 << 20, Codec::Zstd);
+        forge.tree(TreeKind::Blocks).insert(number_key(block).to_vec(), at.to_bytes());
+    }
+    forge.superblock.next_block += 40;
+    let extents: Vec<Extent> = (0..65_536).map(|at| data(at, 1, first + at % 40, 0, 0)).collect();
+    forge.edit_content("/README", |record| record.size = 65_536);
+    set_extents(&mut forge, "/README", &extents);
+    let ino = forge.ino("/README");
+    forge.edit_inode(ino, |inode| (inode.size, inode.allocated) = (65_536, 65_536));
+    let start = std::time::Instant::now();
+    let (status, _, err) = on_picture(&forge.build(), &["cat", "/README"]);
+    assert!(status == 1 && err.contains("scattered"), "{err}");
+    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
 }
 
 #[test]

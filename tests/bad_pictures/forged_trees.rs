@@ -75,6 +75,34 @@ fn the_newer_of_two_valid_superblocks_wins_and_a_contradiction_is_found() {
 }
 
 #[test]
+fn an_older_generation_does_not_pass_for_a_newer_one_that_cannot_be_read() {
+    let forge = Forge::of(&base("rgba").bytes);
+    let newer = Superblock { generation: 2, ..forge.superblock.clone() };
+    for (at, byte, words) in [(72, 0x20 | 1, "incompat-5"), (4, 2, "version 2.0")] {
+        let mut slot = newer.to_bytes();
+        slot[at] = byte;
+        let slot = super::forge::sealed(slot);
+        let mut payload = forge.payload.clone();
+        payload[8192..9216].copy_from_slice(&slot);
+        let geometry = pxfs::picture::Geometry::new(newer.width, newer.channels).unwrap();
+        let bytes = super::forge::picture_of(geometry, &payload);
+        let verdict = judge("newer", &bytes, &json!({}));
+        assert!(verdict.refusal().contains(words), "{words}: {verdict:?}");
+    }
+}
+
+#[test]
+fn what_this_version_has_no_word_for_is_a_warning() {
+    for at in [52, 120, 250, 260, 900] {
+        let bytes = with_bytes("rgba", at, &[1]);
+        let verdict = judge("reserved", &bytes, &base("rgba").entries);
+        let (failed, report) = verdict.opened();
+        let is_seen = verdict.slugs().contains("reserved");
+        assert!(failed.is_empty() && report.ok && is_seen, "byte {at}: {verdict:?}");
+    }
+}
+
+#[test]
 fn counters_and_totals_that_are_wrong_are_found_and_harm_nobody() {
     type Edit = fn(&mut Superblock);
     let cases: [(&str, Edit, &str); 5] = [
@@ -254,7 +282,7 @@ impl TakeExact for std::io::Repeat {
 #[test]
 fn blocks_that_lie_give_errors_for_their_files() {
     type Change = fn(&mut Forge, StoredRef) -> StoredRef;
-    let cases: [(&str, Change, &str); 9] = [
+    let cases: [(&str, Change, &str); 10] = [
         ("outside", |_, at| StoredRef { offset: 1 << 50, ..at }, "block-outside"),
         ("across the end", |_, at| StoredRef { offset: u64::MAX - 5, ..at }, "block-outside"),
         ("in the superblock", |_, at| StoredRef { offset: 100, ..at }, "block-outside"),
@@ -264,6 +292,16 @@ fn blocks_that_lie_give_errors_for_their_files() {
         ("a bomb that says it is small", |f, at| bomb(f, 1 << 30, at.raw), "block-decode"),
         ("a bomb that says it is large", |f, _| bomb(f, 1 << 10, 16 << 20), "block-decode"),
         ("no zstd", |f, at| f.store(&[7; 100], at.raw, Codec::Zstd), "block-decode"),
+        (
+            "two frames",
+            |f, at| {
+                let raw = f.raw(&at);
+                let (head, tail) = raw.split_at(raw.len() / 2);
+                let [head, tail] = [head, tail].map(|part| zstd::encode_all(part, 1).unwrap());
+                f.store(&[head, tail].concat(), at.raw, Codec::Zstd)
+            },
+            "block-decode",
+        ),
     ];
     let base = base("rgba");
     for (what, change, slug) in cases {

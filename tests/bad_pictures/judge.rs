@@ -163,9 +163,14 @@ pub fn pxfs<S: AsRef<std::ffi::OsStr>>(args: &[S]) -> (i32, String, String) {
 
 /// Runs `pxfs verify` on the bytes; status, standard output, standard error.
 pub fn verify(bytes: &[u8], more: &[&str]) -> (i32, String, String) {
+    on_picture(bytes, &[&["verify"], more].concat())
+}
+
+/// Runs `pxfs TOOL PICTURE MORE` on the bytes, options of the tool among what is more.
+pub fn on_picture(bytes: &[u8], tool_and_more: &[&str]) -> (i32, String, String) {
     let mut file = tempfile::NamedTempFile::with_suffix(".png").unwrap();
     file.write_all(bytes).unwrap();
-    let mut args = vec!["verify", file.path().to_str().unwrap()];
-    args.extend_from_slice(more);
+    let mut args = tool_and_more.to_vec();
+    args.insert(1, file.path().to_str().unwrap());
     pxfs(&args)
 }

@@ -53,6 +53,8 @@ macro_rules! problems {
 problems! {
     "container" Error Container { what: String } "{what}"
     "superblock" Error Superblock { slot: char, reason: String } "superblock slot {slot}: {reason}"
+    "reserved" Warning Reserved { slot: char }
+        "superblock slot {slot} has something where this version has zeros"
     "counter" Error Counter { counter: &'static str, next: u64, found: u64 }
         "next {counter} number is {next}, but number {found} is in use"
     "totals" Error Totals { what: &'static str, expected: u64, found: u64 }

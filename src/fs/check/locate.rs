@@ -9,11 +9,44 @@ use super::nodes::number_of;
 use crate::format::{DirentRecord, InodeData, InodeRecord, TreeKind, dir_prefix, number_key};
 use crate::fs::ROOT_INO;
 
-/// Directories above a file before its path is given up: a forged tree may be a loop.
-const MAX_DEPTH: usize = 4096;
+/// Bytes of a path before what is above is given up: no system call takes more,
+/// and a forged tree may be a loop.
+const MAX_PATH: usize = 4096;
+
+/// Names of directories that are kept: those near the root come again and again.
+const MAX_KNOWN: usize = 10_000;
+
+/// Entries that are looked at to find the names of directories, in all.
+const MAX_SCANNED: u64 = 20_000_000;
 
 /// Names of an inode: the directory's number and the name in it.
 type Names = HashMap<u64, Vec<(u64, Vec<u8>)>>;
+
+/// Directories whose place was found.
+struct Known {
+    names: HashMap<u64, (u64, Vec<u8>)>,
+    /// Entries that may still be looked at.
+    left: u64,
+}
+
+impl Known {
+    /// The parent and name of a directory, from memory or by `find`.
+    fn name_of(
+        &mut self,
+        dir: u64,
+        find: impl FnOnce(&mut u64) -> Option<(u64, Vec<u8>)>,
+    ) -> Option<(u64, Vec<u8>)> {
+        if let Some(found) = self.names.get(&dir) {
+            return Some(found.clone());
+        }
+        let found = find(&mut self.left)?;
+        if self.names.len() >= MAX_KNOWN {
+            self.names.clear();
+        }
+        self.names.insert(dir, found.clone());
+        Some(found)
+    }
+}
 
 impl Check<'_> {
     /// Gives the findings about contents and inodes their paths.
@@ -25,9 +58,9 @@ impl Check<'_> {
         let owners = self.find_owners(&contents);
         inodes.extend(owners.values().flatten());
         let names = self.find_names(&inodes);
-        let mut paths = HashMap::from([(ROOT_INO, "/".to_owned())]);
+        let mut known = Known { names: HashMap::new(), left: MAX_SCANNED };
         for finding in &mut findings {
-            self.name_files(finding, &owners, &names, &mut paths);
+            self.name_files(finding, &owners, &names, &mut known);
         }
         self.report.findings = findings;
     }
@@ -78,7 +111,7 @@ impl Check<'_> {
         finding: &mut Finding,
         owners: &HashMap<u64, Vec<u64>>,
         names: &Names,
-        paths: &mut HashMap<u64, String>,
+        known: &mut Known,
     ) {
         let place = &mut finding.place;
         let owners = place.content.and_then(|content| owners.get(&content));
@@ -88,7 +121,7 @@ impl Check<'_> {
                 place.paths.push("/".into());
             }
             for (dir, name) in names.get(&inode).into_iter().flatten() {
-                let dir = self.dir_path(*dir, paths);
+                let dir = self.dir_path(*dir, known);
                 place.paths.push(joined(&dir, name));
             }
         }
@@ -96,31 +129,31 @@ impl Check<'_> {
         place.paths.truncate(MAX_PATHS);
     }
 
-    /// The path of a directory, as far up as it can be followed.
-    fn dir_path(&self, dir: u64, paths: &mut HashMap<u64, String>) -> String {
-        let mut way = Vec::new();
-        let mut at = dir;
+    /// The path of a directory, as far up as it can be followed and is of use.
+    fn dir_path(&self, dir: u64, known: &mut Known) -> String {
+        let (mut way, mut len, mut at) = (Vec::new(), 0, dir);
         let mut path = loop {
-            if let Some(path) = paths.get(&at) {
-                break path.clone();
+            if at == ROOT_INO {
+                break "/".to_owned();
             }
-            match self.name_of_dir(at) {
-                Some((parent, name)) if way.len() < MAX_DEPTH => {
-                    way.push((at, name));
+            let found = known.name_of(at, |left| self.name_of_dir(at, left));
+            match found {
+                Some((parent, name)) if len + name.len() < MAX_PATH => {
+                    len += name.len() + 1;
+                    way.push(name);
                     at = parent;
                 }
                 _ => break format!("[inode {at}]"),
             }
         };
-        for (dir, name) in way.into_iter().rev() {
+        for name in way.into_iter().rev() {
             path = joined(&path, &name);
-            paths.insert(dir, path.clone());
         }
         path
     }
 
     /// The directory that a directory is in, and its name there.
-    fn name_of_dir(&self, dir: u64) -> Option<(u64, Vec<u8>)> {
+    fn name_of_dir(&self, dir: u64, left: &mut u64) -> Option<(u64, Vec<u8>)> {
         let entry = self.store.get(TreeKind::Inodes, &number_key(dir)).ok()??;
         let InodeData::Directory { parent } = InodeRecord::parse(entry.value()).ok()?.data else {
             return None;
@@ -129,6 +162,7 @@ impl Check<'_> {
         let mut cursor = self.store.seek(TreeKind::Dirents, &prefix).ok()?;
         while let Some(entry) = cursor.next().ok()? {
             let name = entry.key().strip_prefix(&prefix)?;
+            *left = left.checked_sub(1)?;
             if DirentRecord::parse(entry.value()).is_ok_and(|found| found.ino == dir) {
                 return Some((parent, name.to_vec()));
             }

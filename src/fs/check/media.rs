@@ -34,6 +34,9 @@ impl Check<'_> {
             if let Some(reason) = self.slot_problem(offset) {
                 let place = Place { offset: Some(offset), ..Place::default() };
                 self.report.push(Problem::Superblock { slot: name, reason }, place);
+            } else if self.has_unknown_fields(offset) {
+                let place = Place { offset: Some(offset), ..Place::default() };
+                self.report.push(Problem::Reserved { slot: name }, place);
             }
         }
     }
@@ -54,6 +57,16 @@ impl Check<'_> {
             }
             Ok(_) => None,
         }
+    }
+
+    /// Whether a sound slot says what this version would not write: a newer minor
+    /// version may, and its bits of compatible features.
+    fn has_unknown_fields(&self, offset: u64) -> bool {
+        let mut slot = [0; SUPERBLOCK_LEN];
+        if self.store.read_stream(offset, &mut slot).is_err() {
+            return false;
+        }
+        Superblock::parse(&slot).is_ok_and(|found| found.to_bytes() != slot)
     }
 
     /// Checks the info tree; gives the plane of pixels if there is one.

@@ -111,11 +111,19 @@ fn other_lossless_containers_hold_the_same_stream() {
 
 #[test]
 fn a_png_larger_than_the_budget_is_spilled() {
-    let payload = pattern(300 * 400 * 4);
-    let bytes = encode_png(&payload, 300, png::Filter::Up);
     let options = OpenOptions { mem: 400_000, ..OpenOptions::default() };
-    let picture = Picture::from_file(file_with(&bytes), &options).unwrap();
-    assert!(read(&picture.stream(Channels::Rgba), 0, payload.len()) == payload);
+    let open = |payload: &[u8]| {
+        let bytes = encode_png(payload, 300, png::Filter::Up);
+        Picture::from_file(file_with(&bytes), &options).unwrap().stream(Channels::Rgba)
+    };
+    let mut payload = pattern(300 * 400 * 4);
+    // A photograph is not: it is no file system, whatever comes after.
+    assert!(open(&payload).len() < 20_000);
+    for slot in [0, 8192] {
+        payload[slot..slot + 4].copy_from_slice(b"PXFS");
+        assert!(read(&open(&payload), 0, payload.len()) == payload);
+        payload[slot] = 0;
+    }
 }
 
 #[test]
