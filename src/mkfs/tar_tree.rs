@@ -190,11 +190,11 @@ impl TarTree {
                     subdirs.push((child, ino, area));
                 } else if is_first {
                     let (data, bytes) = (node.data.clone(), node.bytes);
-                    let (meta, nlink) = (&*node.meta, node.nlink);
+                    let (meta, nlink) = (&*node.meta, 1);
                     let new = NewInode { meta, nlink, bytes, pixel_type, data };
                     records.inode(inos[child], new, contents)?;
                 } else {
-                    records.stats.hard_links += 1;
+                    records.hard_link(inos[child])?;
                 }
             }
             let nlink = 2 + subdirs.len() as u32;
