@@ -29,6 +29,7 @@ mod spool;
 mod table;
 mod tape;
 pub mod tar;
+mod tar_emit;
 mod tar_source;
 mod tar_stream;
 mod tar_tree;

@@ -54,6 +54,11 @@ impl<const K: usize, const V: usize> Table<K, V> {
         if self.memory.len() > self.limit { self.spill() } else { Ok(()) }
     }
 
+    /// Whether nothing was entered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.memory.is_empty() && self.spilled.is_none()
+    }
+
     fn spill(&mut self) -> io::Result<()> {
         let Spilled { file, filter } = match &mut self.spilled {
             Some(spilled) => spilled,
@@ -94,6 +99,7 @@ mod tests {
             assert_eq!(table.get(key).unwrap().as_ref(), Some(value));
         }
         assert_eq!(table.spilled.is_some(), model.len() > limit);
+        assert_eq!(table.is_empty(), model.is_empty());
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 

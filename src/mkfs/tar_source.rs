@@ -36,7 +36,7 @@ pub(super) fn read_tar(
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let mut stream = Reader::new(open_stream(input)?);
-    let mut tree = TarTree::new();
+    let mut tree = TarTree::new(scratch)?;
     let names = AclNames::default();
     while let Some(mut member) = stream.next_member()? {
         let failed = |tail: String| stream.error(&tail);
@@ -47,7 +47,8 @@ pub(super) fn read_tar(
         progress.file(Path::new(OsStr::from_bytes(&member.path)));
         if member.kind == Kind::HardLink {
             let keep = options.hard_links == HardLinks::Keep;
-            tree.add_link(&path, &member.link, keep).map_err(failed)?;
+            tree.add_link(&path, &member.link, keep)
+                .map_err(|error| error.about(|tail| stream.error(tail)))?;
             continue;
         }
         let meta = meta_of(&member, options, &names).map_err(failed)?;
@@ -65,7 +66,8 @@ pub(super) fn read_tar(
             Kind::Fifo => InodeData::Fifo,
             Kind::Directory | Kind::HardLink => InodeData::Directory { parent: ROOT_INO },
         };
-        tree.add(&path, meta, data, bytes).map_err(|tail| stream.error(&tail))?;
+        tree.add(&path, &meta, data, bytes)
+            .map_err(|error| error.about(|tail| stream.error(tail)))?;
     }
     tree.emit(records, contents)
 }
