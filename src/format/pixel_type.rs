@@ -32,7 +32,8 @@ impl PixelType {
         (Self::Config, "config"),
     ];
 
-    pub(super) fn from_byte(byte: u8) -> Result<Self, FormatError> {
+    /// The type that a byte of an inode record stands for.
+    pub fn from_byte(byte: u8) -> Result<Self, FormatError> {
         let found = Self::ALL.into_iter().find(|(kind, _)| *kind as u8 == byte);
         found.map(|(kind, _)| kind).ok_or(FormatError::field("inode", "PixelFS type", byte))
     }

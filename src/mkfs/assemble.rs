@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::contents::ContentWriter;
 use super::cover::Cover;
 use super::error::{MkfsError, Result};
-use super::records::Records;
+use super::records::{Records, visit_inodes};
 use super::sorter::Sorter;
 use super::{Options, Summary};
 use crate::format::{
@@ -39,6 +39,8 @@ pub(super) fn assemble(
     // Half of the records' raw size is what trees take, give or take: it only
     // decides how square the picture is.
     let trees: u64 = sorters.iter().map(|sorter| sorter.bytes() / 2).sum();
+    // What counts the names of an inode goes into the inode's own record.
+    let trees = trees - 4 * stats.hard_links;
     let plane = pixels.len() * options.channels.bytes();
     let geometry = choose_geometry(options, cover.as_ref(), plane + spool.len() + trees)?;
     let mut out = PngWriter::create(file, geometry)?;
@@ -53,11 +55,7 @@ pub(super) fn assemble(
     }
     out.pad_to_row()?;
     info.push((b"plane".to_vec(), span(out.position(), pixels.len())));
-    let pixel_bytes: Vec<u8> = pixels
-        .ids()
-        .flat_map(|id| id.into_iter().take(options.channels.bytes() as usize))
-        .collect();
-    out.write(&pixel_bytes)?;
+    pixels.into_plane().drain(|piece| Ok(out.write(piece)?))?;
     out.pad_to_row()?;
 
     let blocks_start = out.position();
@@ -69,7 +67,7 @@ pub(super) fn assemble(
     trees.build(TreeKind::Extents, extents)?;
     trees.build(TreeKind::Xattrs, records.xattrs)?;
     trees.build(TreeKind::Dirents, records.dirents)?;
-    trees.build(TreeKind::Inodes, records.inodes)?;
+    trees.build_inodes(records.inodes)?;
     trees.build_info(&info)?;
     let roots = trees.roots;
 
@@ -200,19 +198,35 @@ impl<'a> TreeBuilder<'a> {
         })
     }
 
+    /// Builds the inode tree, in which all names of an inode are counted.
+    fn build_inodes(&mut self, sorter: Sorter) -> Result<()> {
+        let mut writer = TreeWriter::new(TreeKind::Inodes);
+        let (encoder, sink) = (&mut self.encoder, &mut self.sink);
+        visit_inodes(sorter, |key, value| writer.push(key, value, encoder, sink))
+            .map_err(|source| MkfsError::output("metadata", source))?;
+        self.finish(TreeKind::Inodes, writer)
+    }
+
     fn build_with(
         &mut self,
         tree: TreeKind,
         sorter: Sorter,
         map: impl Fn(&[u8]) -> Vec<u8>,
     ) -> Result<()> {
+        let failed = |source| MkfsError::output("metadata", source);
         let mut writer = TreeWriter::new(tree);
-        let (encoder, sink) = (&mut self.encoder, &mut self.sink);
-        sorter
-            .drain(|key, value| writer.push(key, &map(value), encoder, sink))
-            .and_then(|()| writer.finish(&mut self.encoder, &mut self.sink))
-            .map(|root| self.roots[tree as usize] = root)
-            .map_err(|source| MkfsError::output("metadata", source))
+        let mut sorted = sorter.finish().map_err(failed)?;
+        while let Some((key, value)) = sorted.next().map_err(failed)? {
+            let value = map(value);
+            writer.push(key, &value, &mut self.encoder, &mut self.sink).map_err(failed)?;
+        }
+        self.finish(tree, writer)
+    }
+
+    fn finish(&mut self, tree: TreeKind, writer: TreeWriter) -> Result<()> {
+        let root = writer.finish(&mut self.encoder, &mut self.sink);
+        self.roots[tree as usize] = root.map_err(|source| MkfsError::output("metadata", source))?;
+        Ok(())
     }
 
     fn build_info(&mut self, entries: &[(Vec<u8>, Vec<u8>)]) -> Result<()> {
@@ -221,9 +235,7 @@ impl<'a> TreeBuilder<'a> {
         for (key, value) in entries {
             writer.push(key, value, &mut self.encoder, &mut self.sink).map_err(failed)?;
         }
-        self.roots[TreeKind::Info as usize] =
-            writer.finish(&mut self.encoder, &mut self.sink).map_err(failed)?;
-        Ok(())
+        self.finish(TreeKind::Info, writer)
     }
 }
 

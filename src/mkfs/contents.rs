@@ -2,31 +2,32 @@
 //! chunks, encoded by the pool, written to the spool in order.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
-use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::{MkfsError, Result};
 use super::pixels::{Found, Pixels};
 use super::pool::{Pool, Ticket};
+use super::scratch::Scratch;
 use super::sorter::Sorter;
 use super::spool::Spool;
+use super::table::Table;
 use crate::format::{
     BlockNo, ContentNo, ContentRecord, Digest, Extent, ExtentKind, Extents, PixelId, extent_key,
     number_key,
 };
 use crate::store::Encoded;
 
-/// Sizes of blocks, as logarithms.
+/// Sizes of blocks, as logarithms, and of pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     /// Blocks that small files are packed in.
     pub block_log: u8,
     /// Chunks that large files are cut into.
     pub chunk_log: u8,
+    /// Bytes of a pixel.
+    pub pixel: u64,
 }
 
 impl Sizes {
@@ -54,17 +55,13 @@ pub(super) fn allocated(segments: &[(u64, u64)]) -> u64 {
     segments.iter().map(|(_, len)| len).sum()
 }
 
-/// A file that is read chunk by chunk.
-#[derive(Debug)]
-pub(super) struct LargeContent<'a> {
-    /// The open file.
-    pub file: &'a File,
-    /// Its size.
-    pub size: u64,
-    /// Start and length of what is not a hole.
-    pub segments: Vec<(u64, u64)>,
-    /// For messages.
-    pub path: &'a Path,
+/// A content that is in the picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stored {
+    /// Its number.
+    pub number: ContentNo,
+    /// Bytes of it that are no holes.
+    pub allocated: u64,
 }
 
 /// Counts of what went in and came out.
@@ -80,6 +77,7 @@ pub(super) struct ContentStats {
 #[derive(Debug)]
 pub(super) struct ContentWriter<'a> {
     pool: &'a Pool,
+    pub(super) scratch: Scratch,
     sizes: Sizes,
     pub(super) pixels: Pixels,
     pub(super) spool: Spool,
@@ -87,12 +85,12 @@ pub(super) struct ContentWriter<'a> {
     /// The block that small files are packed in now, and its number.
     pack: Vec<u8>,
     pack_block: Option<BlockNo>,
-    next_block: BlockNo,
+    pub(super) next_block: BlockNo,
     in_flight: VecDeque<(BlockNo, Ticket<io::Result<Encoded>>)>,
     max_in_flight: usize,
     /// Size and hash of the first chunk of each large content: only a file
     /// that agrees in both can be a duplicate and is read twice.
-    large_seen: std::collections::HashSet<(u64, u128)>,
+    pub(super) large_seen: Table<24, 0>,
     pub(super) contents: Sorter,
     pub(super) ids: Sorter,
     pub(super) extents: Sorter,
@@ -100,13 +98,18 @@ pub(super) struct ContentWriter<'a> {
 }
 
 impl<'a> ContentWriter<'a> {
-    /// A writer whose spool and spilled records go to unlinked files in `dir`.
-    pub(super) fn new(pool: &'a Pool, threads: usize, sizes: Sizes, dir: &Path) -> Result<Self> {
+    /// A writer for which `threads` threads work.
+    pub(super) fn new(
+        pool: &'a Pool,
+        threads: usize,
+        sizes: Sizes,
+        scratch: &Scratch,
+    ) -> Result<Self> {
         Ok(Self {
             pool,
             sizes,
-            pixels: Pixels::default(),
-            spool: Spool::new(dir)?,
+            pixels: Pixels::new(scratch, sizes.pixel as usize)?,
+            spool: Spool::new(scratch)?,
             stats: ContentStats::default(),
             pack: Vec::new(),
             pack_block: None,
@@ -114,11 +117,12 @@ impl<'a> ContentWriter<'a> {
             in_flight: VecDeque::new(),
             // Enough to keep the workers busy while chunks are written.
             max_in_flight: 4 * threads + 4,
-            large_seen: std::collections::HashSet::new(),
-            contents: Sorter::new(dir),
-            ids: Sorter::new(dir),
-            extents: Sorter::new(dir),
-            blocks: Sorter::new(dir),
+            large_seen: Table::new(scratch),
+            scratch: scratch.clone(),
+            contents: Sorter::new(scratch),
+            ids: Sorter::new(scratch),
+            extents: Sorter::new(scratch),
+            blocks: Sorter::new(scratch),
         })
     }
 
@@ -140,20 +144,26 @@ impl<'a> ContentWriter<'a> {
     /// Stores a small content, unless it is stored already; returns its number.
     pub(super) fn add_small(&mut self, small: &SmallContent) -> Result<ContentNo> {
         let SmallContent { size, segments, bytes, digest } = small;
-        let (number, id, first) = match self.pixels.enter(digest, *size, segments)? {
+        let layout = layout_digest(segments, *size);
+        let (number, id, first) = match self.pixels.enter(digest, layout.as_ref())? {
             Found::Known(number) => return Ok(self.known(number, *size)),
             Found::New { number, id, first } => (number, id, first),
         };
-        let mut extents = Vec::with_capacity(segments.len());
+        let mut extents = Extents::None;
         if !bytes.is_empty() {
             let (block, mut offset) = self.pack(bytes)?;
             for &(logical, len) in segments {
                 let kind = ExtentKind::Data;
-                extents.push(Extent { logical, len, block, offset, chunk_log: 0, kind });
+                let extent = Extent { logical, len, block, offset, chunk_log: 0, kind };
+                extents = Extents::One(extent);
+                if segments.len() > 1 {
+                    self.enter_extent(number, &extent)?;
+                    extents = Extents::Tree;
+                }
                 offset += len as u32;
             }
         }
-        self.record(number, id, first, *digest, *size, &extents)?;
+        self.record(number, id, first, *digest, *size, extents)?;
         Ok(number)
     }
 
@@ -179,121 +189,33 @@ impl<'a> ContentWriter<'a> {
         self.encode(block, raw)
     }
 
-    /// Stores a large content chunk by chunk, unless it is stored already.
-    pub(super) fn add_large(&mut self, large: &LargeContent<'_>) -> Result<ContentNo> {
-        let first = self.read_first_chunk(large)?;
-        let is_candidate = !self.large_seen.insert((large.size, xxh3_128(&first)));
-        if is_candidate {
-            let digest = self.digest_of(large)?;
-            if self.pixels.is_known(&digest) {
-                let found = self.pixels.enter(&digest, large.size, &large.segments)?;
-                if let Found::Known(number) = found {
-                    return Ok(self.known(number, large.size));
-                }
-                // The same bytes with other holes: a record of its own.
-                return self.store_large(large, Some((digest, found)));
-            }
-        }
-        self.store_large(large, None)
-    }
-
-    fn store_large(
-        &mut self,
-        large: &LargeContent<'_>,
-        entered: Option<(Digest, Found)>,
-    ) -> Result<ContentNo> {
-        let mut hasher = HoleHasher::default();
-        let mut extents: Vec<Extent> = Vec::new();
-        for &(start, len) in &large.segments {
-            hasher.skip_to(start);
-            let chunk_size = 1u64 << self.sizes.chunk_log;
-            let mut at = start;
-            while at < start + len {
-                let take = chunk_size.min(start + len - at);
-                let chunk = read_chunk(large, at, take)?;
-                hasher.update(&chunk);
-                self.add_chunk(&mut extents, at, chunk, at == start)?;
-                at += take;
-            }
-        }
-        let digest = hasher.finish(large.size);
-        let found = match entered {
-            Some((expected, found)) if expected == digest => found,
-            // Files change under our feet; what was read last is what is stored.
-            _ => self.pixels.enter(&digest, large.size, &large.segments)?,
-        };
-        match found {
-            // A packed twin: small files of the same content do not exist, so
-            // this is a file that changed; its blocks stay unused.
-            Found::Known(number) => Ok(self.known(number, large.size)),
-            Found::New { number, id, first } => {
-                self.record(number, id, first, digest, large.size, &extents)?;
-                Ok(number)
-            }
-        }
-    }
-
-    /// Sends a chunk to the pool and lengthens the last extent by it, or starts one.
-    fn add_chunk(
-        &mut self,
-        extents: &mut Vec<Extent>,
-        logical: u64,
-        chunk: Vec<u8>,
-        starts_segment: bool,
-    ) -> Result<()> {
-        let len = chunk.len() as u64;
-        let kind = if is_zero(&chunk) { ExtentKind::Zero } else { ExtentKind::Data };
-        let continues = extents.last().is_some_and(|last| !starts_segment && last.kind == kind);
-        let mut block = 0;
-        if kind == ExtentKind::Data {
-            block = take_number(&mut self.next_block);
-            self.encode(block, chunk)?;
-        }
-        if let Some(last) = extents.last_mut()
-            && continues
-        {
-            // Blocks of one extent are consecutive: a zero chunk between two
-            // runs takes no number and ends the extent.
-            last.len += len;
-            return Ok(());
-        }
-        let chunk_log = self.sizes.chunk_log;
-        extents.push(Extent { logical, len, block, offset: 0, chunk_log, kind });
-        Ok(())
-    }
-
-    fn known(&mut self, number: ContentNo, size: u64) -> ContentNo {
+    pub(super) fn known(&mut self, number: ContentNo, size: u64) -> ContentNo {
         self.stats.deduplicated += size;
         self.stats.duplicate_files += 1;
         number
     }
 
-    fn record(
+    pub(super) fn record(
         &mut self,
         number: ContentNo,
         id: PixelId,
         first: bool,
         sha256: Digest,
         size: u64,
-        extents: &[Extent],
+        extents: Extents,
     ) -> Result<()> {
-        let stored = match extents {
-            [] => Extents::None,
-            [one] => Extents::One(*one),
-            _ => Extents::Tree,
-        };
-        if stored == Extents::Tree {
-            for extent in extents {
-                let key = extent_key(number, extent.logical);
-                self.extents.push(&key, &extent.to_bytes()).map_err(spill_error)?;
-            }
-        }
-        let record = ContentRecord { id, sha256, size, extents: stored };
+        let record = ContentRecord { id, sha256, size, extents };
         self.contents.push(&number_key(number), &record.to_bytes()).map_err(spill_error)?;
         if first {
             self.ids.push(&id, &number.to_le_bytes()).map_err(spill_error)?;
         }
         Ok(())
+    }
+
+    /// Enters an extent of a content that has several.
+    pub(super) fn enter_extent(&mut self, number: ContentNo, extent: &Extent) -> Result<()> {
+        let key = extent_key(number, extent.logical);
+        self.extents.push(&key, &extent.to_bytes()).map_err(spill_error)
     }
 
     /// Stores bytes that are no file (large xattr sets) in blocks of their own;
@@ -307,7 +229,7 @@ impl<'a> ContentWriter<'a> {
         Ok(first)
     }
 
-    fn encode(&mut self, block: BlockNo, raw: Vec<u8>) -> Result<()> {
+    pub(super) fn encode(&mut self, block: BlockNo, raw: Vec<u8>) -> Result<()> {
         while self.in_flight.len() >= self.max_in_flight {
             self.write_oldest()?;
         }
@@ -336,27 +258,6 @@ impl<'a> ContentWriter<'a> {
         }
         Ok(())
     }
-
-    fn read_first_chunk(&self, large: &LargeContent<'_>) -> Result<Vec<u8>> {
-        match large.segments.first() {
-            Some(&(start, len)) => read_chunk(large, start, len.min(1 << self.sizes.chunk_log)),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    fn digest_of(&self, large: &LargeContent<'_>) -> Result<Digest> {
-        let mut hasher = HoleHasher::default();
-        for &(start, len) in &large.segments {
-            hasher.skip_to(start);
-            let mut at = start;
-            while at < start + len {
-                let take = (1u64 << self.sizes.chunk_log).min(start + len - at);
-                hasher.update(&read_chunk(large, at, take)?);
-                at += take;
-            }
-        }
-        Ok(hasher.finish(large.size))
-    }
 }
 
 /// SHA-256 over a file with holes, which count as zeros.
@@ -376,6 +277,11 @@ impl HoleHasher {
         }
     }
 
+    /// Bytes hashed so far.
+    pub(super) fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Hashes data.
     pub(super) fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
@@ -389,25 +295,23 @@ impl HoleHasher {
     }
 }
 
-fn read_chunk(large: &LargeContent<'_>, at: u64, len: u64) -> Result<Vec<u8>> {
-    let mut chunk = vec![0; len as usize];
-    let found = super::read::read_full_at(large.file, &mut chunk, at)
-        .map_err(|source| MkfsError::source(large.path, source))?;
-    if found < chunk.len() {
-        let (expected, found) = (large.size, at + found as u64);
-        return Err(MkfsError::Shrank { path: large.path.to_owned(), expected, found });
+/// A digest of the segments of a content; `None` if it has no holes.
+fn layout_digest(segments: &[(u64, u64)], size: u64) -> Option<Digest> {
+    if allocated(segments) == size {
+        return None;
     }
-    Ok(chunk)
+    let mut hasher = Sha256::new();
+    for (start, len) in segments {
+        hasher.update(start.to_le_bytes());
+        hasher.update(len.to_le_bytes());
+    }
+    Some(hasher.finalize().into())
 }
 
-fn take_number(next: &mut u64) -> u64 {
+pub(super) fn take_number(next: &mut u64) -> u64 {
     let number = *next;
     *next += 1;
     number
-}
-
-fn is_zero(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == 0)
 }
 
 /// An error from a file that records are spilled to.

@@ -2,8 +2,8 @@
 //!
 //! In: a directory, a tar stream or nothing. Out: a picture, whole or not at
 //! all, the same bytes for the same input and options however many threads
-//! work. Memory is bounded by the number of different files (some 60 bytes
-//! each) and a constant, not by their size.
+//! work. Memory is bounded, whatever the source: what grows with it is in a
+//! `Table`, a `Tape` or a `Sorter`, which spill to files without names.
 //!
 //! ```text
 //! walk / tar_source -> contents (digest, dedupe, pack) -> pool (encode) -> spool
@@ -11,10 +11,14 @@
 //! ```
 
 mod assemble;
+mod child;
 mod contents;
 mod cover;
 mod error;
 mod exclude;
+mod hash_file;
+mod key_filter;
+mod large;
 mod pixels;
 mod pool;
 mod read;
@@ -22,7 +26,10 @@ mod records;
 mod scratch;
 mod sorter;
 mod spool;
+mod table;
+mod tape;
 pub mod tar;
+mod tar_emit;
 mod tar_source;
 mod tar_stream;
 mod tar_tree;
@@ -46,7 +53,11 @@ use crate::store::Encoding;
 use contents::{ContentWriter, Sizes};
 use pool::Pool;
 use records::{FileBytes, Meta, NewInode, Records};
-use scratch::Unpublished;
+use scratch::{Scratch, Unpublished};
+
+/// The longest path in a source. Those in a tree may be longer than what a
+/// system call takes, but not by that much.
+const MAX_PATH: u64 = 1 << 16;
 
 /// What becomes of several names for one inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -175,15 +186,26 @@ pub fn make(
     options: &Options,
     progress: &mut dyn Progress,
 ) -> Result<Summary> {
-    let start = Instant::now();
     let dir = match image.parent() {
         Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     };
+    make_in(dir, &Scratch::new(dir), image, source, options, progress)
+}
+
+fn make_in(
+    dir: &Path,
+    scratch: &Scratch,
+    image: &Path,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn Progress,
+) -> Result<Summary> {
+    let start = Instant::now();
     let failed = |source| MkfsError::output(image.display().to_string(), source);
     let target = Unpublished::create(dir, image).map_err(failed)?;
     let mut summary = Summary::default();
-    let file = fill(&target, dir, source, options, progress, &mut summary)?;
+    let file = fill(&target, scratch, source, options, progress, &mut summary)?;
     file.sync_all().map_err(failed)?;
     summary.bytes_out = file.metadata().map_err(failed)?.len();
     target.publish(image).map_err(failed)?;
@@ -197,7 +219,7 @@ fn rounded(elapsed: Duration) -> f64 {
 
 fn fill(
     target: &Unpublished,
-    dir: &Path,
+    scratch: &Scratch,
     source: Source,
     options: &Options,
     progress: &mut dyn Progress,
@@ -205,15 +227,16 @@ fn fill(
 ) -> Result<File> {
     let pool = Pool::new(options.threads, options.encoding)
         .map_err(|source| MkfsError::output("compressed blocks", source))?;
-    let sizes = Sizes { block_log: options.block_log, chunk_log: options.chunk_log() };
-    let mut contents = ContentWriter::new(&pool, options.threads, sizes, dir)?;
-    let mut records = Records::new(dir);
+    let (block_log, chunk_log) = (options.block_log, options.chunk_log());
+    let sizes = Sizes { block_log, chunk_log, pixel: options.channels.bytes() };
+    let mut contents = ContentWriter::new(&pool, options.threads, sizes, scratch)?;
+    let mut records = Records::new(scratch);
     match source {
         Source::Directory(path) => {
-            walk::walk(&path, options, &pool, &mut records, &mut contents, progress)?;
+            walk::walk(&path, scratch, options, &pool, &mut records, &mut contents, progress)?;
         }
         Source::Tar(input) => {
-            tar_source::read_tar(input, options, dir, &mut records, &mut contents, progress)?;
+            tar_source::read_tar(input, options, scratch, &mut records, &mut contents, progress)?;
         }
         Source::Empty => {
             let mtime = options.created.unwrap_or_default();
@@ -238,3 +261,7 @@ fn fill(
     let file = target.file().try_clone().map_err(|source| MkfsError::output("picture", source))?;
     assemble::assemble(file, options, contents, records, summary)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

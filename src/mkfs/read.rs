@@ -25,30 +25,39 @@ pub(super) fn read_full_at(file: &File, buf: &mut [u8], offset: u64) -> io::Resu
     Ok(done)
 }
 
-/// The parts of a file that are not holes, as the file system reports them.
+/// Start and length of the first part of a file that is no hole and begins at
+/// `at` or later, as the file system reports it.
+pub(super) fn next_segment(file: &File, at: u64, size: u64) -> io::Result<Option<(u64, u64)>> {
+    if at >= size {
+        return Ok(None);
+    }
+    let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(start) => start,
+        Err(Errno::NXIO) => return Ok(None),
+        // A file system that does not know holes has none.
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok((at == 0).then_some((0, size))),
+        Err(error) => return Err(error.into()),
+    };
+    if start >= size {
+        return Ok(None);
+    }
+    let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(size);
+    Ok(Some((start, end - start)))
+}
+
+/// All parts of a small file that are no holes.
 ///
 /// `allocated` is st_blocks in bytes: a file that has room for all its bytes
 /// has no holes, and most files are spared the two system calls.
-pub(super) fn data_segments(file: &File, size: u64, allocated: u64) -> io::Result<Vec<(u64, u64)>> {
+fn data_segments(file: &File, size: u64, allocated: u64) -> io::Result<Vec<(u64, u64)>> {
     if allocated >= size {
         return Ok(vec![(0, size)]);
     }
     let mut segments = Vec::new();
     let mut at = 0;
-    while at < size {
-        let start = match rustix::fs::seek(file, SeekFrom::Data(at)) {
-            Ok(start) => start,
-            Err(Errno::NXIO) => break,
-            // A file system that does not know holes has none.
-            Err(Errno::INVAL | Errno::OPNOTSUPP) => return Ok(vec![(0, size)]),
-            Err(error) => return Err(error.into()),
-        };
-        if start >= size {
-            break;
-        }
-        let end = rustix::fs::seek(file, SeekFrom::Hole(start))?.min(size);
-        segments.push((start, end - start));
-        at = end;
+    while let Some((start, len)) = next_segment(file, at, size)? {
+        segments.push((start, len));
+        at = start + len;
     }
     Ok(segments)
 }

@@ -1,13 +1,14 @@
 //! Inodes, directory entries and xattr sets on their way into the trees.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::io;
 
 use sha2::{Digest as _, Sha256};
 
 use super::contents::{ContentWriter, spill_error};
 use super::error::{MkfsError, Result};
+use super::scratch::Scratch;
 use super::sorter::Sorter;
+use super::table::Table;
 use crate::format::{
     Digest, DirentRecord, InodeData, InodeRecord, MAX_XATTR_NAMES, MAX_XATTR_SET, PixelType,
     XattrSet, XattrStorage, dirent_key, is_valid_name, number_key,
@@ -31,9 +32,17 @@ pub(super) struct FileBytes {
 }
 
 impl FileBytes {
-    /// A file without holes.
-    pub(super) fn dense(size: u64) -> Self {
-        Self { size, allocated: size }
+    /// What a record says of a file that is `data`: these bytes if it is a
+    /// regular one.
+    pub(super) fn of(self, data: &InodeData) -> Self {
+        match data {
+            InodeData::Regular(_) => self,
+            InodeData::Symlink(target) => {
+                let size = target.len() as u64;
+                Self { size, allocated: size }
+            }
+            _ => Self::default(),
+        }
     }
 }
 
@@ -61,25 +70,28 @@ pub(super) struct RecordStats {
 /// Collects the records of a tree in any order.
 #[derive(Debug)]
 pub(super) struct Records {
+    /// A record without a value is one more name of the inode.
     pub(super) inodes: Sorter,
     pub(super) dirents: Sorter,
     pub(super) xattrs: Sorter,
     pub(super) stats: RecordStats,
     next_ino: u64,
-    /// Sets that are stored, by their digest.
-    sets: HashMap<Digest, u64>,
+    next_xattr: u64,
+    /// Numbers of the sets that are stored, by their digest.
+    sets: Table<32, 8>,
 }
 
 impl Records {
     /// No records yet; the root's inode number is taken.
-    pub(super) fn new(dir: &Path) -> Self {
+    pub(super) fn new(scratch: &Scratch) -> Self {
         Self {
-            inodes: Sorter::new(dir),
-            dirents: Sorter::new(dir),
-            xattrs: Sorter::new(dir),
+            inodes: Sorter::new(scratch),
+            dirents: Sorter::new(scratch),
+            xattrs: Sorter::new(scratch),
             stats: RecordStats::default(),
             next_ino: 2,
-            sets: HashMap::new(),
+            next_xattr: 1,
+            sets: Table::new(scratch),
         }
     }
 
@@ -97,7 +109,7 @@ impl Records {
 
     /// The lowest xattr set number never used.
     pub(super) fn next_xattr(&self) -> u64 {
-        self.sets.len() as u64 + 1
+        self.next_xattr
     }
 
     /// Enters a name in a directory.
@@ -110,6 +122,12 @@ impl Records {
         self.dirents.push(&dirent_key(dir, name), &entry.to_bytes()).map_err(spill_error)
     }
 
+    /// Counts one more name of an inode that is no directory, beyond the first.
+    pub(super) fn hard_link(&mut self, ino: u64) -> Result<()> {
+        self.stats.hard_links += 1;
+        self.inodes.push(&number_key(ino), &[]).map_err(spill_error)
+    }
+
     /// Enters an inode.
     pub(super) fn inode(
         &mut self,
@@ -120,11 +138,7 @@ impl Records {
         let NewInode { meta, nlink, bytes, pixel_type, data } = new;
         let xattrs = self.xattr_set(&meta.xattrs, contents)?;
         self.count(&data, bytes.size, meta.mtime);
-        let bytes = match &data {
-            InodeData::Symlink(target) => FileBytes::dense(target.len() as u64),
-            InodeData::Regular(_) => bytes,
-            _ => FileBytes::default(),
-        };
+        let bytes = bytes.of(&data);
         let record = InodeRecord {
             perm: meta.perm,
             uid: meta.uid,
@@ -160,24 +174,13 @@ impl Records {
         if set.0.is_empty() {
             return Ok(0);
         }
-        let bytes = set.to_bytes();
-        if set.names_len() > MAX_XATTR_NAMES {
-            return Err(MkfsError::Invalid(format!(
-                "extended attributes with {} bytes of names on one file (at most {MAX_XATTR_NAMES})",
-                set.names_len()
-            )));
+        let bytes = serialised_set(set).map_err(MkfsError::Invalid)?;
+        let digest: Digest = Sha256::digest(&bytes).into();
+        if let Some(number) = self.sets.get(&digest).map_err(spill_error)? {
+            return Ok(u64::from_le_bytes(number));
         }
-        if bytes.len() as u64 > MAX_XATTR_SET {
-            return Err(MkfsError::Invalid(format!(
-                "extended attributes of {} bytes on one file (at most {MAX_XATTR_SET})",
-                bytes.len()
-            )));
-        }
-        let digest = Sha256::digest(&bytes).into();
-        let next = self.next_xattr();
-        if let Some(&number) = self.sets.get(&digest) {
-            return Ok(number);
-        }
+        let number = self.next_xattr;
+        self.next_xattr += 1;
         let storage = if bytes.len() <= XattrStorage::MAX_INLINE {
             XattrStorage::Inline(bytes)
         } else {
@@ -185,8 +188,69 @@ impl Records {
             let (block, chunk_log) = (contents.add_run(&bytes)?, contents.chunk_log());
             XattrStorage::Blocks { len, block, chunk_log }
         };
-        self.sets.insert(digest, next);
-        self.xattrs.push(&number_key(next), &storage.to_bytes()).map_err(spill_error)?;
-        Ok(next)
+        self.sets.insert(&digest, &number.to_le_bytes()).map_err(spill_error)?;
+        self.xattrs.push(&number_key(number), &storage.to_bytes()).map_err(spill_error)?;
+        Ok(number)
+    }
+}
+
+/// A set as it is stored; an error for one that no reader takes.
+pub(super) fn serialised_set(set: &XattrSet) -> Result<Vec<u8>, String> {
+    let names_len = set.names_len();
+    if names_len > MAX_XATTR_NAMES {
+        return Err(format!(
+            "extended attributes with {names_len} bytes of names on one file (at most {MAX_XATTR_NAMES})"
+        ));
+    }
+    let bytes = set.to_bytes();
+    if bytes.len() as u64 > MAX_XATTR_SET {
+        return Err(format!(
+            "extended attributes of {} bytes on one file (at most {MAX_XATTR_SET})",
+            bytes.len()
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Calls `visit` with the inode records in the order of their numbers, and with
+/// all their names counted.
+pub(super) fn visit_inodes(
+    inodes: Sorter,
+    mut visit: impl FnMut(&[u8], &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut sorted = inodes.finish()?;
+    let mut inode = MergedInode::default();
+    while let Some((key, value)) = sorted.next()? {
+        if inode.key != key {
+            inode.give(&mut visit)?;
+            inode.key = key.to_vec();
+        }
+        match value {
+            [] => inode.more_names += 1,
+            _ => inode.record = value.to_vec(),
+        }
+    }
+    inode.give(&mut visit)
+}
+
+/// The records with one number.
+#[derive(Debug, Default)]
+struct MergedInode {
+    key: Vec<u8>,
+    record: Vec<u8>,
+    more_names: u32,
+}
+
+impl MergedInode {
+    /// Gives it away, and begins anew.
+    fn give(&mut self, mut visit: impl FnMut(&[u8], &[u8]) -> io::Result<()>) -> io::Result<()> {
+        let Self { key, mut record, more_names } = std::mem::take(self);
+        if more_names > 0 {
+            let mut inode = InodeRecord::parse(&record).map_err(io::Error::other)?;
+            let nlink = inode.nlink.checked_add(more_names);
+            inode.nlink = nlink.ok_or_else(|| io::Error::other("a file has too many names"))?;
+            record = inode.to_bytes();
+        }
+        if key.is_empty() { Ok(()) } else { visit(&key, &record) }
     }
 }

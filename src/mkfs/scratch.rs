@@ -5,18 +5,45 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-/// A file in `dir` without a name, for reading and writing, private to its owner.
-pub(super) fn scratch_file(dir: &Path) -> io::Result<File> {
-    if let Some(file) = nameless_file(dir, Mode::RUSR | Mode::WUSR)? {
-        return Ok(file);
+/// Where goes what is too large for memory.
+#[derive(Debug, Clone)]
+pub(super) struct Scratch {
+    dir: Arc<Path>,
+    /// Bytes that each collection may keep in memory, if not as many as usual.
+    memory: Option<usize>,
+}
+
+impl Scratch {
+    /// Files without names in `dir`.
+    pub(super) fn new(dir: &Path) -> Self {
+        Self { dir: dir.into(), memory: None }
     }
-    let (file, path) = named_file(dir, "scratch", Mode::RUSR | Mode::WUSR)?;
-    std::fs::remove_file(path)?;
-    Ok(file)
+
+    /// The same with next to no memory.
+    #[cfg(test)]
+    pub(super) fn with_memory(dir: &Path, memory: usize) -> Self {
+        Self { dir: dir.into(), memory: Some(memory) }
+    }
+
+    /// Bytes that a collection keeps in memory which usually keeps so many.
+    pub(super) fn memory(&self, usual: usize) -> usize {
+        self.memory.unwrap_or(usual)
+    }
+
+    /// A file without a name, for reading and writing, private to its owner.
+    pub(super) fn file(&self) -> io::Result<File> {
+        if let Some(file) = nameless_file(&self.dir, Mode::RUSR | Mode::WUSR)? {
+            return Ok(file);
+        }
+        let (file, path) = named_file(&self.dir, "scratch", Mode::RUSR | Mode::WUSR)?;
+        std::fs::remove_file(path)?;
+        Ok(file)
+    }
 }
 
 /// A file that gets its name when it is complete.

@@ -1,26 +1,44 @@
 //! Sorting records by key in bounded memory: full buffers are sorted and
 //! spilled to unlinked files, and merged at the end.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
 
-use super::scratch::scratch_file;
+use super::scratch::Scratch;
 
 /// Bytes of records kept in memory before a run is spilled.
-const BUFFER: usize = 16 << 20;
+const BUFFER: usize = 8 << 20;
 
-/// Collects records in any order, gives them back in the order of their keys.
+/// Runs of one size that are merged into one. Each is an open file.
+const FAN_IN: usize = 64;
+
+/// Collects records in any order, gives them back in the order of their keys;
+/// those with the same key in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Sorter {
-    dir: PathBuf,
-    buffer: Vec<u8>,
-    records: Vec<Record>,
-    runs: Vec<File>,
+    scratch: Scratch,
+    buffer: Buffer,
+    /// Runs in the order of their records' coming, the long ones first.
+    runs: Vec<Run>,
     limit: usize,
     bytes: u64,
+}
+
+/// Sorted records in a file.
+#[derive(Debug)]
+struct Run {
+    file: File,
+    /// How many times its records were merged.
+    rank: u32,
+}
+
+/// Records in memory.
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
 }
 
 /// Where a record is in the buffer.
@@ -32,20 +50,10 @@ struct Record {
 }
 
 impl Sorter {
-    /// A sorter that spills to unlinked files in `dir`.
-    pub(super) fn new(dir: &Path) -> Self {
-        Self::with_limit(dir, BUFFER)
-    }
-
-    fn with_limit(dir: &Path, limit: usize) -> Self {
-        Self {
-            dir: dir.to_owned(),
-            buffer: Vec::new(),
-            records: Vec::new(),
-            runs: Vec::new(),
-            limit,
-            bytes: 0,
-        }
+    /// An empty sorter.
+    pub(super) fn new(scratch: &Scratch) -> Self {
+        let (limit, buffer) = (scratch.memory(BUFFER), Buffer::default());
+        Self { scratch: scratch.clone(), buffer, runs: Vec::new(), limit, bytes: 0 }
     }
 
     /// Bytes of keys and values so far.
@@ -55,70 +63,64 @@ impl Sorter {
 
     /// Adds a record; key and value are shorter than 64 KiB.
     pub(super) fn push(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
-        let record = Record {
-            start: self.buffer.len() as u32,
-            key: key.len() as u16,
-            value: value.len() as u16,
-        };
-        self.buffer.extend_from_slice(key);
-        self.buffer.extend_from_slice(value);
-        self.records.push(record);
+        let Buffer { bytes, records } = &mut self.buffer;
+        let start = bytes.len() as u32;
+        records.push(Record { start, key: key.len() as u16, value: value.len() as u16 });
+        bytes.extend_from_slice(key);
+        bytes.extend_from_slice(value);
         self.bytes += (key.len() + value.len()) as u64;
-        if self.buffer.len() + self.records.len() * size_of::<Record>() > self.limit {
+        if bytes.len() + records.len() * size_of::<Record>() > self.limit {
             self.spill()?;
         }
         Ok(())
     }
 
-    fn sort(&mut self) {
-        let buffer = &self.buffer;
-        self.records.sort_by(|a, b| a.key(buffer).cmp(b.key(buffer)));
+    fn spill(&mut self) -> io::Result<()> {
+        self.buffer.sort();
+        let mut out = BufWriter::with_capacity(1 << 18, self.scratch.file()?);
+        for record in &self.buffer.records {
+            let bytes = &self.buffer.bytes;
+            write_record(&mut out, record.key(bytes), record.value(bytes))?;
+        }
+        self.runs.push(Run { file: rewound(out)?, rank: 0 });
+        self.buffer.bytes.clear();
+        self.buffer.records.clear();
+        self.merge_runs()
     }
 
-    fn spill(&mut self) -> io::Result<()> {
-        self.sort();
-        let mut out = BufWriter::with_capacity(1 << 20, scratch_file(&self.dir)?);
-        for record in &self.records {
-            out.write_all(&record.key.to_le_bytes())?;
-            out.write_all(&record.value.to_le_bytes())?;
-            out.write_all(record.key(&self.buffer))?;
-            out.write_all(record.value(&self.buffer))?;
+    /// Keeps the number of runs, which are open files, to some for each rank.
+    fn merge_runs(&mut self) -> io::Result<()> {
+        while let Some(rank) = self.runs.last().map(|run| run.rank) {
+            let first = self.runs.partition_point(|run| run.rank > rank);
+            if self.runs.len() - first < FAN_IN {
+                break;
+            }
+            let mut merged = Merged::new(self.runs.split_off(first))?;
+            let mut out = BufWriter::with_capacity(1 << 18, self.scratch.file()?);
+            while let Some((key, value)) = merged.next()? {
+                write_record(&mut out, key, value)?;
+            }
+            self.runs.push(Run { file: rewound(out)?, rank: rank + 1 });
         }
-        let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        self.runs.push(file);
-        self.buffer.clear();
-        self.records.clear();
         Ok(())
     }
 
-    /// Calls `visit` with every record in the order of the keys.
-    pub(super) fn drain<E: From<io::Error>>(
-        mut self,
-        mut visit: impl FnMut(&[u8], &[u8]) -> Result<(), E>,
-    ) -> Result<(), E> {
-        self.sort();
+    /// The records in the order of their keys.
+    pub(super) fn finish(mut self) -> io::Result<Sorted> {
         if self.runs.is_empty() {
-            for record in &self.records {
-                visit(record.key(&self.buffer), record.value(&self.buffer))?;
-            }
-            return Ok(());
+            self.buffer.sort();
+            return Ok(Sorted::Memory(self.buffer, 0));
         }
         self.spill()?;
-        let mut runs: Vec<_> = self.runs.into_iter().map(BufReader::new).collect();
-        let mut heap = BinaryHeap::new();
-        for (index, run) in runs.iter_mut().enumerate() {
-            if let Some((key, value)) = read_record(run)? {
-                heap.push(Reverse((key, index, value)));
-            }
-        }
-        while let Some(Reverse((key, index, value))) = heap.pop() {
-            visit(&key, &value)?;
-            if let Some((key, value)) = read_record(&mut runs[index])? {
-                heap.push(Reverse((key, index, value)));
-            }
-        }
-        Ok(())
+        self.buffer = Buffer::default();
+        Ok(Sorted::Merged(Merged::new(self.runs)?))
+    }
+}
+
+impl Buffer {
+    fn sort(&mut self) {
+        let bytes = &self.bytes;
+        self.records.sort_by(|a, b| a.key(bytes).cmp(b.key(bytes)));
     }
 }
 
@@ -134,20 +136,121 @@ impl Record {
     }
 }
 
-type Owned = (Vec<u8>, Vec<u8>);
-
-fn read_record(run: &mut BufReader<File>) -> io::Result<Option<Owned>> {
-    let mut lengths = [0; 4];
-    match run.read_exact(&mut lengths) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
-    }
-    let mut key = vec![0; usize::from(u16::from_le_bytes([lengths[0], lengths[1]]))];
-    let mut value = vec![0; usize::from(u16::from_le_bytes([lengths[2], lengths[3]]))];
-    run.read_exact(&mut key)?;
-    run.read_exact(&mut value)?;
-    Ok(Some((key, value)))
+fn write_record(out: &mut impl Write, key: &[u8], value: &[u8]) -> io::Result<()> {
+    out.write_all(&(key.len() as u16).to_le_bytes())?;
+    out.write_all(&(value.len() as u16).to_le_bytes())?;
+    out.write_all(key)?;
+    out.write_all(value)
 }
+
+fn rewound(out: BufWriter<File>) -> io::Result<File> {
+    let mut file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// Sorted records, to be asked for one by one.
+#[derive(Debug)]
+pub(super) enum Sorted {
+    /// The records, and how many were given.
+    Memory(Buffer, usize),
+    /// Those of several runs.
+    Merged(Merged),
+}
+
+impl Sorted {
+    /// Key and value of the next record; `None` after the last.
+    pub(super) fn next(&mut self) -> io::Result<Option<(&[u8], &[u8])>> {
+        match self {
+            Self::Memory(buffer, given) => {
+                let record = buffer.records.get(*given);
+                *given += 1;
+                let bytes = &buffer.bytes;
+                Ok(record.map(|record| (record.key(bytes), record.value(bytes))))
+            }
+            Self::Merged(merged) => merged.next(),
+        }
+    }
+}
+
+/// Runs that are being merged.
+#[derive(Debug)]
+pub(super) struct Merged {
+    heap: BinaryHeap<Head>,
+    /// The record that was given last, whose run has to go on.
+    given: Option<Head>,
+}
+
+/// A run and its next record.
+#[derive(Debug)]
+struct Head {
+    input: BufReader<File>,
+    index: usize,
+    key: Vec<u8>,
+    value: Vec<u8>,
+}
+
+impl Merged {
+    fn new(runs: Vec<Run>) -> io::Result<Self> {
+        let mut heap = BinaryHeap::new();
+        for (index, run) in runs.into_iter().enumerate() {
+            let input = BufReader::with_capacity(1 << 14, run.file);
+            let mut head = Head { input, index, key: Vec::new(), value: Vec::new() };
+            if head.advance()? {
+                heap.push(head);
+            }
+        }
+        Ok(Self { heap, given: None })
+    }
+
+    fn next(&mut self) -> io::Result<Option<(&[u8], &[u8])>> {
+        if let Some(mut head) = self.given.take()
+            && head.advance()?
+        {
+            self.heap.push(head);
+        }
+        self.given = self.heap.pop();
+        Ok(self.given.as_ref().map(|head| (head.key.as_slice(), head.value.as_slice())))
+    }
+}
+
+impl Head {
+    /// Reads the next record; false at the end of the run.
+    fn advance(&mut self) -> io::Result<bool> {
+        if self.input.fill_buf()?.is_empty() {
+            return Ok(false);
+        }
+        let mut lengths = [0; 4];
+        self.input.read_exact(&mut lengths)?;
+        let [k0, k1, v0, v1] = lengths;
+        self.key.resize(usize::from(u16::from_le_bytes([k0, k1])), 0);
+        self.value.resize(usize::from(u16::from_le_bytes([v0, v1])), 0);
+        self.input.read_exact(&mut self.key)?;
+        self.input.read_exact(&mut self.value)?;
+        Ok(true)
+    }
+}
+
+impl Ord for Head {
+    /// A heap gives its greatest: the least key is that, and the run that came first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (&other.key, other.index).cmp(&(&self.key, self.index))
+    }
+}
+
+impl PartialOrd for Head {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Head {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Head {}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -157,24 +260,26 @@ mod tests {
     #[test]
     fn records_come_back_sorted_spilled_or_not() {
         let dir = tempfile::tempdir().unwrap();
-        for limit in [300, 1 << 20] {
-            let mut sorter = Sorter::with_limit(dir.path(), limit);
+        // In memory; in some runs; in runs of runs.
+        for (limit, rank) in [(1 << 20, None), (3000, Some(0)), (100, Some(1))] {
+            let mut sorter = Sorter::new(&Scratch::with_memory(dir.path(), limit));
             for i in 0..1000u32 {
-                let key = i.wrapping_mul(2_654_435_761).to_be_bytes();
+                let key = (i % 500).wrapping_mul(2_654_435_761).to_be_bytes();
                 sorter.push(&key, format!("value {i}").as_bytes()).unwrap();
             }
-            assert_eq!(sorter.runs.is_empty(), limit > 300);
-            let mut last: Option<Vec<u8>> = None;
+            assert_eq!(sorter.runs.first().map(|run| run.rank), rank);
+            assert!(sorter.runs.len() < 2 * FAN_IN);
+            let mut sorted = sorter.finish().unwrap();
+            let mut last = (Vec::new(), 0);
             let mut count = 0;
-            sorter
-                .drain(|key, value| {
-                    assert!(last.as_deref().is_none_or(|last| last < key));
-                    assert!(value.starts_with(b"value "));
-                    last = Some(key.to_vec());
-                    count += 1;
-                    Ok::<_, io::Error>(())
-                })
-                .unwrap();
+            while let Some((key, value)) = sorted.next().unwrap() {
+                let text = std::str::from_utf8(value).unwrap();
+                let next = (key.to_vec(), text.strip_prefix("value ").unwrap().parse().unwrap());
+                // With the same key: in the order of their coming.
+                assert!(last < next || count == 0, "{last:?} {next:?}");
+                last = next;
+                count += 1;
+            }
             assert_eq!(count, 1000);
         }
     }

@@ -1,25 +1,25 @@
-//! The blocks of a picture in the making, in an unlinked file: the width of a
-//! near-square picture is known only when all of them are.
+//! Blocks and pixels of a picture in the making, in unlinked files: the width of
+//! a near-square picture is known only when all of them are.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
-use std::path::Path;
+use std::io::{BufWriter, IntoInnerError, Read, Seek, Write};
 
 use super::contents::spill_error;
 use super::error::Result;
-use super::scratch::scratch_file;
+use super::scratch::Scratch;
 
 /// An append-only unlinked file.
 #[derive(Debug)]
 pub(super) struct Spool {
-    file: File,
+    file: BufWriter<File>,
     len: u64,
 }
 
 impl Spool {
-    /// An empty spool in `dir`.
-    pub(super) fn new(dir: &Path) -> Result<Self> {
-        Ok(Self { file: scratch_file(dir).map_err(spill_error)?, len: 0 })
+    /// An empty spool.
+    pub(super) fn new(scratch: &Scratch) -> Result<Self> {
+        let file = BufWriter::new(scratch.file().map_err(spill_error)?);
+        Ok(Self { file, len: 0 })
     }
 
     /// Bytes written so far.
@@ -35,11 +35,13 @@ impl Spool {
     }
 
     /// Calls `visit` with all bytes, a piece at a time.
-    pub(super) fn drain(mut self, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        self.file.rewind().map_err(spill_error)?;
+    pub(super) fn drain(self, mut visit: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let file = self.file.into_inner().map_err(IntoInnerError::into_error);
+        let mut file = file.map_err(spill_error)?;
+        file.rewind().map_err(spill_error)?;
         let mut piece = vec![0; 1 << 20];
         loop {
-            match self.file.read(&mut piece).map_err(spill_error)? {
+            match file.read(&mut piece).map_err(spill_error)? {
                 0 => return Ok(()),
                 len => visit(&piece[..len])?,
             }

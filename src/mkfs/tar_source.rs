@@ -9,13 +9,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::contents::{
-    ContentWriter, HoleHasher, LargeContent, SmallContent, allocated, spill_error,
-};
+use super::contents::{ContentWriter, HoleHasher, SmallContent, allocated, spill_error};
 use super::error::Result;
 use super::exclude::Excludes;
+use super::large::{LargeContent, Layout};
 use super::records::{FileBytes, Meta, Records};
-use super::scratch::scratch_file;
+use super::scratch::Scratch;
 use super::tar::{AclNames, Kind, Member, Reader, acl_mode, encode_acl};
 use super::tar_stream::open_stream;
 use super::tar_tree::{TarTree, parse_path};
@@ -31,15 +30,15 @@ type Stream = Reader<Box<dyn Read>>;
 pub(super) fn read_tar(
     input: Box<dyn Read>,
     options: &Options,
-    scratch: &Path,
+    scratch: &Scratch,
     records: &mut Records,
     contents: &mut ContentWriter<'_>,
     progress: &mut dyn Progress,
 ) -> Result<()> {
     let mut stream = Reader::new(open_stream(input)?);
-    let mut tree = TarTree::new();
+    let mut tree = TarTree::new(scratch)?;
     let names = AclNames::default();
-    while let Some(member) = stream.next_member()? {
+    while let Some(mut member) = stream.next_member()? {
         let failed = |tail: String| stream.error(&tail);
         let path = parse_path(&member.path).map_err(failed)?;
         if is_excluded(&options.excludes, &path, member.kind == Kind::Directory) {
@@ -48,16 +47,17 @@ pub(super) fn read_tar(
         progress.file(Path::new(OsStr::from_bytes(&member.path)));
         if member.kind == Kind::HardLink {
             let keep = options.hard_links == HardLinks::Keep;
-            tree.add_link(&path, &member.link, keep).map_err(failed)?;
+            tree.add_link(&path, &member.link, keep)
+                .map_err(|error| error.about(|tail| stream.error(tail)))?;
             continue;
         }
         let meta = meta_of(&member, options, &names).map_err(failed)?;
         let mut bytes = FileBytes::default();
         let data = match member.kind {
             Kind::Regular => {
-                let (number, stored) = store(&mut stream, &member, scratch, contents)?;
+                let (number, stored) =
+                    store(&mut stream, &mut member, scratch, contents, progress)?;
                 bytes = stored;
-                progress.bytes(bytes.size);
                 InodeData::Regular(number)
             }
             Kind::Symlink => InodeData::Symlink(member.link),
@@ -66,7 +66,8 @@ pub(super) fn read_tar(
             Kind::Fifo => InodeData::Fifo,
             Kind::Directory | Kind::HardLink => InodeData::Directory { parent: ROOT_INO },
         };
-        tree.add(&path, meta, data, bytes).map_err(|tail| stream.error(&tail))?;
+        tree.add(&path, &meta, data, bytes)
+            .map_err(|error| error.about(|tail| stream.error(tail)))?;
     }
     tree.emit(records, contents)
 }
@@ -141,25 +142,28 @@ fn check_xattr(name: &[u8], value: &[u8]) -> Result<(), String> {
 /// Stores a regular member's content, 0 for an empty one; with its size.
 fn store(
     stream: &mut Stream,
-    member: &Member,
-    scratch: &Path,
+    member: &mut Member,
+    scratch: &Scratch,
     contents: &mut ContentWriter<'_>,
+    progress: &mut dyn Progress,
 ) -> Result<(u64, FileBytes)> {
     let size = member.size;
     if size == 0 {
         return Ok((0, FileBytes::default()));
     }
-    let segments = member.segments.clone().unwrap_or_else(|| vec![(0, size)]);
-    let bytes = FileBytes { size, allocated: allocated(&segments) };
-    let number = if size <= contents.small_limit() {
-        contents.add_small(&read_small(stream, size, segments)?)?
-    } else {
-        let file = scratch_file(scratch).map_err(spill_error)?;
-        spool(stream, &segments, &file)?;
-        let path = Path::new(OsStr::from_bytes(&member.path));
-        contents.add_large(&LargeContent { file: &file, size, segments, path })?
-    };
-    Ok((number, bytes))
+    let segments = member.segments.take().unwrap_or_else(|| vec![(0, size)]);
+    if size <= contents.small_limit() {
+        let bytes = FileBytes { size, allocated: allocated(&segments) };
+        progress.bytes(size);
+        return Ok((contents.add_small(&read_small(stream, size, segments)?)?, bytes));
+    }
+    let file = scratch.file().map_err(spill_error)?;
+    spool(stream, &segments, &file)?;
+    let path = Path::new(OsStr::from_bytes(&member.path));
+    let layout = Layout::Segments(segments);
+    let large = LargeContent { file: &file, size, layout, path };
+    let stored = contents.add_large(&large, progress)?;
+    Ok((stored.number, FileBytes { size, allocated: stored.allocated }))
 }
 
 /// Reads a member that is packed whole.

@@ -1,7 +1,8 @@
 //! A directory as the source: walked depth first in the order of names, by
 //! descriptors, so that neither long paths nor moving directories confuse it.
+//! Only the innermost directories are open; what was listed in all of them and
+//! was not yet visited lies on a tape.
 
-use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,16 +11,22 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::contents::{ContentWriter, LargeContent, SmallContent, allocated};
+use super::child::{Child, Facts};
+use super::contents::{ContentWriter, SmallContent, allocated, spill_error};
 use super::error::{MkfsError, Result};
+use super::large::{LargeContent, Layout};
 use super::pool::{Pool, Ticket};
-use super::read::{data_segments, read_small};
+use super::read::read_small;
 use super::records::{FileBytes, Meta, NewInode, Records};
+use super::scratch::Scratch;
+use super::sorter::{Sorted, Sorter};
+use super::table::Table;
+use super::tape::Tape;
 use super::xattr::{XattrChoice, read_xattrs};
-use super::{HardLinks, Options, Progress};
+use super::{HardLinks, MAX_PATH, Options, Progress};
 use crate::format::{InodeData, PixelType};
 use crate::fs::{FileKind, ROOT_INO};
 
@@ -29,9 +36,13 @@ const MAX_QUEUED: usize = 256;
 /// Bytes of small files that may be in memory at once.
 const MAX_QUEUED_BYTES: u64 = 32 << 20;
 
+/// Directories that are held open on the way down.
+const MAX_OPEN: usize = 64;
+
 /// Walks the directory `source` into `records` and `contents`.
 pub(super) fn walk(
     source: &Path,
+    scratch: &Scratch,
     options: &Options,
     pool: &Pool,
     records: &mut Records,
@@ -41,22 +52,24 @@ pub(super) fn walk(
     raise_file_limit();
     let fd = open_dir(rustix::fs::CWD, source.as_os_str())
         .map_err(|error| MkfsError::source(source, error))?;
-    let root = Arc::new(Dir { fd, path: source.to_owned() });
-    let stat = rustix::fs::fstat(&root.fd).map_err(|error| MkfsError::source(source, error))?;
+    let root = Dir { fd, path: source.to_owned() };
+    let facts = root.facts()?;
     let mut walker = Walker {
         options,
+        scratch,
         pool,
+        small: contents.small_limit(),
         records,
         contents,
         progress,
-        root_device: stat.st_dev,
+        root_device: facts.dev,
+        open: VecDeque::new(),
+        children: Tape::new(scratch),
         queue: VecDeque::new(),
         queued_bytes: 0,
-        small: 0,
-        links: HashMap::new(),
+        links: Table::new(scratch),
     };
-    walker.small = walker.contents.small_limit();
-    walker.run(root, &stat)
+    walker.run(root, &facts)
 }
 
 /// An open directory, and its path for messages.
@@ -66,28 +79,29 @@ struct Dir {
     path: PathBuf,
 }
 
-/// A directory entry that was listed.
-struct Child {
-    name: Vec<u8>,
-    stat: Stat,
-    ino: u64,
-    /// Whether another name of the same inode came before.
-    is_link: bool,
+impl Dir {
+    fn facts(&self) -> Result<Facts> {
+        let stat = rustix::fs::fstat(&self.fd);
+        stat.map(|stat| Facts::from(&stat)).map_err(|error| MkfsError::source(&self.path, error))
+    }
 }
 
-/// A directory that is being walked.
+/// A directory that is being walked: its children are the records on the tape
+/// from `start` to `end`, of which `next` is the next one's.
 struct Frame {
-    dir: Arc<Dir>,
     ino: u64,
     /// The PixelFS type of what is in it.
     area: PixelType,
-    children: std::vec::IntoIter<Child>,
+    /// Device and inode number in the source.
+    identity: (u64, u64),
+    start: u64,
+    next: u64,
+    end: u64,
 }
 
 /// A regular file waiting for its turn.
 struct Queued {
     inode: Waiting,
-    key: Option<LinkKey>,
     reading: Reading,
 }
 
@@ -102,42 +116,44 @@ struct Waiting {
 
 enum Reading {
     Small(Ticket<Result<SmallContent>>),
-    Large { dir: Arc<Dir>, name: Vec<u8>, stat: Box<Stat> },
-}
-
-type LinkKey = (u64, u64);
-
-/// An inode with several names, until all of them were met.
-struct Links {
-    ino: u64,
-    met: u32,
-    /// What it is, once it is known; entered at the end, when `met` is final.
-    inode: Option<Waiting>,
+    Large { dir: Arc<Dir>, name: Vec<u8>, facts: Facts },
 }
 
 struct Walker<'a, 'p> {
     options: &'a Options,
+    scratch: &'a Scratch,
     pool: &'a Pool,
+    small: u64,
     records: &'a mut Records,
     contents: &'a mut ContentWriter<'p>,
     progress: &'a mut dyn Progress,
     root_device: u64,
+    /// The innermost directories, the one that is being walked at the end.
+    open: VecDeque<Arc<Dir>>,
+    /// What was listed in the directories from the root to that one.
+    children: Tape,
     queue: VecDeque<Queued>,
     queued_bytes: u64,
-    small: u64,
-    links: HashMap<LinkKey, Links>,
+    /// Numbers of inodes with several names, by device and inode number.
+    links: Table<16, 8>,
 }
 
 impl Walker<'_, '_> {
-    fn run(&mut self, root: Arc<Dir>, stat: &Stat) -> Result<()> {
-        let mut stack = vec![self.enter(root, ROOT_INO, ROOT_INO, PixelType::Data, stat)?];
-        while let Some(frame) = stack.last_mut() {
-            let Some(child) = frame.children.next() else {
+    fn run(&mut self, root: Dir, facts: &Facts) -> Result<()> {
+        let mut stack = vec![self.enter(root, ROOT_INO, ROOT_INO, PixelType::Data, facts)?];
+        while let (Some(frame), Some(dir)) = (stack.last_mut(), self.open.back()) {
+            let dir = Arc::clone(dir);
+            if frame.next == frame.end {
+                self.children.truncate(frame.start);
                 stack.pop();
+                self.leave(&dir, stack.last())?;
                 continue;
-            };
-            let (dir, parent, mut area) = (Arc::clone(&frame.dir), frame.ino, frame.area);
-            if parent == ROOT_INO && kind_of(&child.stat) == Some(FileKind::Directory) {
+            }
+            let (record, next) = self.children.read(frame.next).map_err(spill_error)?;
+            let child = Child::parse(record).map_err(spill_error)?;
+            frame.next = next;
+            let (parent, mut area) = (frame.ino, frame.area);
+            if parent == ROOT_INO && child.facts.kind() == Some(FileKind::Directory) {
                 area = PixelType::of_area(&child.name);
             }
             if let Some(inner) = self.visit(&dir, parent, area, child)? {
@@ -147,69 +163,102 @@ impl Walker<'_, '_> {
         while !self.queue.is_empty() {
             self.finish_oldest()?;
         }
-        self.enter_links()
+        Ok(())
     }
 
     /// Lists a directory, gives its children their inode numbers and enters it.
     fn enter(
         &mut self,
-        dir: Arc<Dir>,
+        dir: Dir,
         ino: u64,
         parent: u64,
         area: PixelType,
-        stat: &Stat,
+        facts: &Facts,
     ) -> Result<Frame> {
-        let mut children = Vec::new();
-        for name in list(&dir)? {
+        let start = self.children.len();
+        let mut nlink = 2;
+        let mut names = list(&dir, self.scratch)?;
+        while let Some((name, _)) = names.next().map_err(spill_error)? {
             if let Some(child) = self.stat_child(&dir, name)? {
-                children.push(child);
+                nlink += u32::from(child.facts.kind() == Some(FileKind::Directory));
+                self.children.push(&child.to_bytes()).map_err(spill_error)?;
             }
         }
-        let is_dir = |child: &&Child| kind_of(&child.stat) == Some(FileKind::Directory);
-        let nlink = 2 + children.iter().filter(is_dir).count() as u32;
-        let meta = self.meta(stat, || own_xattr_path(&dir), &dir.path)?;
+        let meta = self.meta(facts, || own_xattr_path(&dir), &dir.path)?;
         let data = InodeData::Directory { parent };
         let bytes = FileBytes::default();
         let new = NewInode { meta: &meta, nlink, bytes, pixel_type: area, data };
         self.records.inode(ino, new, self.contents)?;
-        Ok(Frame { dir, ino, area, children: children.into_iter() })
+        self.open.push_back(Arc::new(dir));
+        if self.open.len() > MAX_OPEN {
+            self.open.pop_front();
+        }
+        let (identity, end) = (facts.identity(), self.children.len());
+        Ok(Frame { ino, area, identity, start, next: start, end })
+    }
+
+    /// Goes up from `dir` to the directory that it is in.
+    fn leave(&mut self, dir: &Dir, to: Option<&Frame>) -> Result<()> {
+        self.open.pop_back();
+        let (Some(to), true) = (to, self.open.is_empty()) else {
+            return Ok(());
+        };
+        let path = dir.path.parent().unwrap_or(&dir.path).to_owned();
+        let fd =
+            open_dir(&dir.fd, OsStr::new("..")).map_err(|error| MkfsError::source(&path, error))?;
+        let above = Dir { fd, path };
+        if above.facts()?.identity() != to.identity {
+            let what = std::io::Error::other("was moved while it was read");
+            return Err(MkfsError::source(&dir.path, what));
+        }
+        self.open.push_back(Arc::new(above));
+        Ok(())
     }
 
     /// The child of that name with its number; `None` if it is left out.
-    fn stat_child(&mut self, dir: &Dir, name: Vec<u8>) -> Result<Option<Child>> {
-        let os_name = OsStr::from_bytes(&name);
+    fn stat_child(&mut self, dir: &Dir, name: &[u8]) -> Result<Option<Child>> {
+        let os_name = OsStr::from_bytes(name);
         let path = || dir.path.join(os_name);
-        let stat = match rustix::fs::statat(&dir.fd, os_name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
+        let facts = match rustix::fs::statat(&dir.fd, os_name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Facts::from(&stat),
             // It was there a moment ago; a live tree loses files while it is read.
             Err(Errno::NOENT) => return Ok(None),
             Err(error) => return Err(MkfsError::source(path(), error)),
         };
-        let is_dir = kind_of(&stat) == Some(FileKind::Directory);
-        let is_image = self.options.skip_inode == Some((stat.st_dev, stat.st_ino));
-        let is_elsewhere = self.options.one_file_system && stat.st_dev != self.root_device;
+        let is_dir = facts.kind() == Some(FileKind::Directory);
+        let is_image = self.options.skip_inode == Some(facts.identity());
+        let is_elsewhere = self.options.one_file_system && facts.dev != self.root_device;
         if is_image || is_elsewhere || self.options.excludes.matches(&path(), is_dir) {
             return Ok(None);
         }
-        let mut ino = None;
-        if let Some(key) = self.link_key(&stat) {
-            let links = self.links.entry(key).or_insert(Links { ino: 0, met: 0, inode: None });
-            links.met += 1;
-            ino = (links.met > 1).then_some(links.ino);
+        let known = self.number_of_link(&facts)?;
+        let number = known.unwrap_or_else(|| self.records.take_ino());
+        if known.is_none()
+            && let Some(key) = self.link_key(&facts)
+        {
+            self.links.insert(&key, &number.to_le_bytes()).map_err(spill_error)?;
         }
-        let is_link = ino.is_some();
-        let ino = ino.unwrap_or_else(|| self.records.take_ino());
-        if let Some(links) = self.link_key(&stat).and_then(|key| self.links.get_mut(&key)) {
-            links.ino = ino;
-        }
-        Ok(Some(Child { name, stat, ino, is_link }))
+        Ok(Some(Child { name: name.to_vec(), facts, number, is_link: known.is_some() }))
+    }
+
+    /// The number of an inode of which another name came before.
+    fn number_of_link(&mut self, facts: &Facts) -> Result<Option<u64>> {
+        let Some(key) = self.link_key(facts) else {
+            return Ok(None);
+        };
+        Ok(self.links.get(&key).map_err(spill_error)?.map(u64::from_le_bytes))
     }
 
     /// What tells the names of one inode to be its own, if it has several.
-    fn link_key(&self, stat: &Stat) -> Option<LinkKey> {
-        let linked = stat.st_nlink > 1 && kind_of(stat) != Some(FileKind::Directory);
+    fn link_key(&self, facts: &Facts) -> Option<[u8; 16]> {
+        let linked = facts.is_linked && facts.kind() != Some(FileKind::Directory);
         let keep = self.options.hard_links == HardLinks::Keep;
-        (linked && keep).then_some((stat.st_dev, stat.st_ino))
+        (linked && keep).then(|| {
+            let mut key = [0; 16];
+            key[..8].copy_from_slice(&facts.dev.to_le_bytes());
+            key[8..].copy_from_slice(&facts.ino.to_le_bytes());
+            key
+        })
     }
 
     /// Enters a child; a directory comes back to be walked next.
@@ -223,13 +272,13 @@ impl Walker<'_, '_> {
         let name = OsStr::from_bytes(&child.name);
         let path = || dir.path.join(name);
         let failed = |error: Errno| MkfsError::source(path(), error);
-        let Some(kind) = kind_of(&child.stat) else {
-            let what = format!("unknown file type {:o}", child.stat.st_mode);
+        let Some(kind) = child.facts.kind() else {
+            let what = format!("unknown file type {:o}", child.facts.mode);
             return Err(MkfsError::source(path(), std::io::Error::other(what)));
         };
         self.progress.file(&path());
         let (major, minor) =
-            (rustix::fs::major(child.stat.st_rdev), rustix::fs::minor(child.stat.st_rdev));
+            (rustix::fs::major(child.facts.rdev), rustix::fs::minor(child.facts.rdev));
         let data = match kind {
             FileKind::Regular => InodeData::Regular(0),
             FileKind::Directory => InodeData::Directory { parent },
@@ -242,71 +291,58 @@ impl Walker<'_, '_> {
             FileKind::Fifo => InodeData::Fifo,
             FileKind::Socket => InodeData::Socket,
         };
-        self.records.link(parent, &child.name, child.ino, &data)?;
+        self.records.link(parent, &child.name, child.number, &data)?;
         if child.is_link {
-            self.records.stats.hard_links += 1;
+            self.records.hard_link(child.number)?;
             return Ok(None);
         }
         if kind == FileKind::Directory {
-            let fd = open_dir(&dir.fd, name).map_err(failed)?;
-            let inner = Arc::new(Dir { fd, path: path() });
-            return self.enter(inner, child.ino, parent, area, &child.stat).map(Some);
+            let inner = Dir { fd: open_dir(&dir.fd, name).map_err(failed)?, path: path() };
+            check_path(&inner.path)?;
+            return self.enter(inner, child.number, parent, area, &child.facts).map(Some);
         }
-        let meta = self.meta(&child.stat, || child_xattr_path(dir, name), &path())?;
-        let key = self.link_key(&child.stat);
-        let inode = Waiting { ino: child.ino, meta, bytes: FileBytes::default(), area, data };
-        if kind == FileKind::Regular && child.stat.st_size > 0 {
-            self.queue_file(dir, child, inode, key)?;
+        let meta = self.meta(&child.facts, || child_xattr_path(dir, name), &path())?;
+        let bytes = FileBytes::default();
+        let inode = Waiting { ino: child.number, meta, bytes, area, data };
+        if kind == FileKind::Regular && child.facts.size > 0 {
+            self.queue_file(dir, child, inode)?;
         } else {
-            self.enter_inode(inode, key)?;
+            self.record(inode)?;
         }
         Ok(None)
     }
 
-    fn meta(&self, stat: &Stat, xattrs: impl Fn() -> PathBuf, path: &Path) -> Result<Meta> {
-        let (uid, gid) = if self.options.all_root { (0, 0) } else { (stat.st_uid, stat.st_gid) };
+    fn meta(&self, facts: &Facts, xattrs: impl Fn() -> PathBuf, path: &Path) -> Result<Meta> {
+        let (uid, gid) = if self.options.all_root { (0, 0) } else { (facts.uid, facts.gid) };
         let set = match self.options.xattrs {
             XattrChoice::None => Default::default(),
             choice => {
                 read_xattrs(&xattrs(), choice).map_err(|error| MkfsError::source(path, error))?
             }
         };
-        Ok(Meta {
-            perm: stat.st_mode & 0o7777,
-            uid,
-            gid,
-            mtime: (stat.st_mtime, stat.st_mtime_nsec as u32),
-            xattrs: set,
-        })
+        Ok(Meta { perm: facts.mode & 0o7777, uid, gid, mtime: facts.mtime, xattrs: set })
     }
 
-    fn queue_file(
-        &mut self,
-        dir: &Arc<Dir>,
-        child: Child,
-        mut inode: Waiting,
-        key: Option<LinkKey>,
-    ) -> Result<()> {
-        let size = child.stat.st_size as u64;
+    fn queue_file(&mut self, dir: &Arc<Dir>, child: Child, mut inode: Waiting) -> Result<()> {
+        let size = child.facts.size;
         inode.bytes.size = size;
         while self.queue.len() >= MAX_QUEUED || self.queued_bytes >= MAX_QUEUED_BYTES {
             self.finish_oldest()?;
         }
-        let Child { name, stat, .. } = child;
+        let (dir, Child { name, facts, .. }) = (Arc::clone(dir), child);
         let reading = if size <= self.small {
             self.queued_bytes += size;
-            let dir = Arc::clone(dir);
-            Reading::Small(self.pool.read(move || read_small_file(&dir, &name, &stat)))
+            Reading::Small(self.pool.read(move || read_small_file(&dir, &name, &facts)))
         } else {
-            Reading::Large { dir: Arc::clone(dir), name, stat: Box::new(stat) }
+            Reading::Large { dir, name, facts }
         };
-        self.queue.push_back(Queued { inode, key, reading });
+        self.queue.push_back(Queued { inode, reading });
         Ok(())
     }
 
     /// Waits for the file queued first and stores it.
     fn finish_oldest(&mut self) -> Result<()> {
-        let Some(Queued { mut inode, key, reading }) = self.queue.pop_front() else {
+        let Some(Queued { mut inode, reading }) = self.queue.pop_front() else {
             return Ok(());
         };
         let size = inode.bytes.size;
@@ -316,70 +352,56 @@ impl Walker<'_, '_> {
                 let small =
                     ticket.wait().map_err(|error| MkfsError::source("a source file", error))??;
                 inode.bytes.allocated = allocated(&small.segments);
+                self.progress.bytes(size);
                 self.contents.add_small(&small)?
             }
-            Reading::Large { dir, name, stat } => {
+            Reading::Large { dir, name, facts } => {
                 let path = dir.path.join(OsStr::from_bytes(&name));
-                let file = open_file(&dir, &name, &stat)?;
-                let segments = data_segments(&file, size, stat.st_blocks as u64 * 512)
-                    .map_err(|error| MkfsError::source(&path, error))?;
-                inode.bytes.allocated = allocated(&segments);
-                let large = LargeContent { file: &file, size, segments, path: &path };
-                self.contents.add_large(&large)?
+                let file = open_file(&dir, &name, &facts)?;
+                // Most files have room for all their bytes, and so no holes.
+                let is_dense = facts.allocated >= size;
+                let layout = if is_dense { Layout::Dense } else { Layout::AskFile };
+                let large = LargeContent { file: &file, size, layout, path: &path };
+                let stored = self.contents.add_large(&large, self.progress)?;
+                inode.bytes.allocated = stored.allocated;
+                stored.number
             }
         };
-        self.progress.bytes(size);
         inode.data = InodeData::Regular(number);
-        self.enter_inode(inode, key)
+        self.record(inode)
     }
 
-    fn enter_inode(&mut self, inode: Waiting, key: Option<LinkKey>) -> Result<()> {
-        match key.and_then(|key| self.links.get_mut(&key)) {
-            Some(links) => {
-                links.inode = Some(inode);
-                Ok(())
-            }
-            None => self.record(inode, 1),
-        }
-    }
-
-    fn record(&mut self, inode: Waiting, nlink: u32) -> Result<()> {
+    fn record(&mut self, inode: Waiting) -> Result<()> {
         let Waiting { ino, meta, bytes, area, data } = inode;
-        let new = NewInode { meta: &meta, nlink, bytes, pixel_type: area, data };
+        let new = NewInode { meta: &meta, nlink: 1, bytes, pixel_type: area, data };
         self.records.inode(ino, new, self.contents)
     }
-
-    /// Enters the inodes with several names, now that all names are counted.
-    fn enter_links(&mut self) -> Result<()> {
-        let mut links: Vec<Links> = self.links.drain().map(|(_, links)| links).collect();
-        // In the order of their numbers: xattr sets get theirs on the way.
-        links.sort_by_key(|links| links.ino);
-        for Links { met, inode, .. } in links {
-            if let Some(inode) = inode {
-                self.record(inode, met)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn kind_of(stat: &Stat) -> Option<FileKind> {
-    FileKind::from_mode(stat.st_mode)
 }
 
 /// The names in a directory, sorted.
-fn list(dir: &Dir) -> Result<Vec<Vec<u8>>> {
+fn list(dir: &Dir, scratch: &Scratch) -> Result<Sorted> {
     let failed = |error: Errno| MkfsError::source(&dir.path, error);
-    let mut names = Vec::new();
+    let mut names = Sorter::new(scratch);
     for entry in rustix::fs::Dir::read_from(&dir.fd).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_bytes();
         if name != b"." && name != b".." {
-            names.push(name.to_vec());
+            names.push(name, &[]).map_err(spill_error)?;
         }
     }
-    names.sort_unstable();
-    Ok(names)
+    names.finish().map_err(spill_error)
+}
+
+/// Bounds how deep a tree can be, and with it what its levels take in memory.
+fn check_path(path: &Path) -> Result<()> {
+    let len = path.as_os_str().len() as u64;
+    if len > MAX_PATH {
+        // All of it would fill the screen.
+        let shown: PathBuf = path.iter().take(8).collect::<PathBuf>().join("...");
+        let what = format!("a path below it is longer than {MAX_PATH} bytes");
+        return Err(MkfsError::source(shown, std::io::Error::other(what)));
+    }
+    Ok(())
 }
 
 fn open_dir(at: impl std::os::fd::AsFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
@@ -399,24 +421,24 @@ fn open_quietly(
     }
 }
 
-fn open_file(dir: &Dir, name: &[u8], listed: &Stat) -> Result<File> {
+fn open_file(dir: &Dir, name: &[u8], listed: &Facts) -> Result<File> {
     let os_name = OsStr::from_bytes(name);
     let failed = |error: Errno| MkfsError::source(dir.path.join(os_name), error);
     // O_NONBLOCK: what was a file when it was listed may be a fifo by now.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let fd = open_quietly(&dir.fd, os_name, flags).map_err(failed)?;
     let stat = rustix::fs::fstat(&fd).map_err(failed)?;
-    if (stat.st_dev, stat.st_ino) != (listed.st_dev, listed.st_ino) {
+    if (stat.st_dev, stat.st_ino) != listed.identity() {
         let what = std::io::Error::other("was replaced by another file while it was read");
         return Err(MkfsError::source(dir.path.join(os_name), what));
     }
     Ok(File::from(fd))
 }
 
-fn read_small_file(dir: &Dir, name: &[u8], stat: &Stat) -> Result<SmallContent> {
-    let file = open_file(dir, name, stat)?;
+fn read_small_file(dir: &Dir, name: &[u8], facts: &Facts) -> Result<SmallContent> {
+    let file = open_file(dir, name, facts)?;
     let path = || dir.path.join(OsStr::from_bytes(name));
-    read_small(&file, stat.st_size as u64, stat.st_blocks as u64 * 512, path)
+    read_small(&file, facts.size, facts.allocated, path)
 }
 
 /// Paths for the xattr system calls that take no descriptor of a symlink or a
@@ -431,11 +453,11 @@ fn child_xattr_path(dir: &Dir, name: &OsStr) -> PathBuf {
     path
 }
 
-/// Deep trees keep a descriptor a level, queued files one each.
+/// Queued files keep their directories open, spilled records are files.
 fn raise_file_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    // With the limit as it was, all but very deep trees can be read.
+    // With the limit as it was, all but very large trees can be read.
     let _ = setrlimit(Resource::Nofile, limit);
 }

@@ -7,11 +7,8 @@ use super::member::{Kind, LongNames, Member, has_content, link_of, path_of};
 use super::pax::{MAX_GLOBAL, MAX_PAX, Records};
 use super::sparse::{Segment, add_old_segments, check_map, read_map};
 use super::{BLOCK, shown};
+use crate::mkfs::MAX_PATH;
 use crate::mkfs::error::{MkfsError, Result};
-
-/// The longest path. Those in a tree may be longer than what a system call takes,
-/// but not by that much; and each part of a path may become a directory.
-const MAX_PATH: u64 = 1 << 16;
 
 /// Where we are before the first header.
 const BEGINNING: &str = "at its beginning";
