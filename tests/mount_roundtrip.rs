@@ -502,3 +502,33 @@ fn pam(pixels: &image::RgbaImage) -> Vec<u8> {
     bytes.extend_from_slice(pixels.as_raw());
     bytes
 }
+
+/// Where a mask makes the mount show other permissions, ACLs cannot be enforced;
+/// then they must not give more than they did.
+#[test]
+fn a_mask_gives_nobody_what_an_acl_denies() {
+    need_root();
+    let dir = temp_dir();
+    let source = dir.path().join("source");
+    fs::create_dir(&source).unwrap();
+    let at = source.display().to_string();
+    sh(&format!(
+        "cd {at} && echo secret >file && chgrp 1234 file && chmod 660 file && \
+         setfacl -m u:7777:rw,g::---,m::rw file && echo open >plain && chgrp 1234 plain && chmod 660 plain"
+    ));
+    let picture = dir.path().join("picture.png");
+    mkfs(&picture, &source);
+    let read = |mounted: &Mounted, name: &str| {
+        let path = mounted.path(name).display().to_string();
+        let as_group = "setpriv --reuid 60000 --regid 1234 --clear-groups cat";
+        run(Command::new("sh").args(["-c", &format!("{as_group} '{path}'")])).status == Some(0)
+    };
+    for options in
+        ["allow_other", "allow_other,umask=002", "allow_other,fmask=0", "allow_other,umask=0"]
+    {
+        let mounted = Mounted::new(&picture, &dir.path().join("mnt"), options);
+        assert!(!read(&mounted, "file"), "{options}");
+        assert!(read(&mounted, "plain"), "{options}");
+        mounted.unmount();
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use clap::Parser;
 use super::Outcome;
 use super::image_args::ImageArgs;
 use super::open::{OpenRequest, open_picture};
+use crate::mkfs::Unpublished;
 use crate::picture::{Channels, Geometry, PixelStream, PngWriter};
 
 /// Write a picture again as a seekable PNG with the same pixels.
@@ -74,12 +76,19 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         );
     }
     let geometry = Geometry::new(store.picture().width(), channels)?;
-    let (temporary, file) = Temporary::create(&args.out).with_context(shown)?;
+    let dir = match args.out.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    };
+    let target = Unpublished::create(dir, &args.out).with_context(shown)?;
     let stream = store.picture().stream(channels);
+    let file = target.file().try_clone().with_context(shown)?;
     let file = write_picture(&stream, geometry, file).with_context(shown)?;
-    check(&temporary.path, &stream, superblock.digest)?;
+    // It may have no name yet.
+    let written = format!("/proc/self/fd/{}", file.as_raw_fd());
+    check(Path::new(&written), &stream, superblock.digest)?;
     file.sync_all().with_context(shown)?;
-    temporary.publish(&args.out).with_context(shown)?;
+    target.publish(&args.out, args.force).with_context(shown)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -134,39 +143,4 @@ fn check(path: &Path, source: &PixelStream, digest: [u8; 32]) -> anyhow::Result<
         at += len as u64;
     }
     Ok(())
-}
-
-/// A file that is gone again unless it is given its name.
-struct Temporary {
-    path: PathBuf,
-    published: bool,
-}
-
-impl Temporary {
-    fn create(out: &Path) -> std::io::Result<(Self, File)> {
-        let name = format!(".pxfs-convert.{}.tmp", std::process::id());
-        let path = out.with_file_name(name);
-        let file =
-            std::fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-        Ok((Self { path, published: false }, file))
-    }
-
-    fn publish(mut self, out: &Path) -> std::io::Result<()> {
-        std::fs::rename(&self.path, out)?;
-        self.published = true;
-        let dir = match out.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir,
-            _ => Path::new("."),
-        };
-        File::open(dir)?.sync_all()
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.published {
-            // Nothing is left to be told if this fails too.
-            let _ = std::fs::remove_file(&self.path);
-        }
-    }
 }

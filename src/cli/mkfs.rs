@@ -122,7 +122,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let replaced = check_image(&args)?;
     let source = source_of(&args)?;
     let mut options = options_of(&args)?;
-    options.skip_inode = replaced;
+    options.skip_inodes.extend(replaced);
     let mut progress = progress_for(args.progress);
     let made = make(&args.image, source, &options, progress.as_mut());
     progress.close();
@@ -212,7 +212,8 @@ fn options_of(args: &Args) -> anyhow::Result<Options> {
         },
         one_file_system: args.one_file_system,
         created,
-        skip_inode: None,
+        replace: args.force,
+        skip_inodes: Vec::new(),
     })
 }
 

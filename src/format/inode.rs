@@ -64,6 +64,11 @@ impl InodeData {
     }
 }
 
+/// The largest major number of a device: Linux has 12 bits for it.
+pub const MAX_MAJOR: u32 = (1 << 12) - 1;
+/// The largest minor number: 20 bits.
+pub const MAX_MINOR: u32 = (1 << 20) - 1;
+
 /// An inode.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InodeRecord {
@@ -177,6 +182,11 @@ fn parse_data(mode: u32, data: u64, size: u64, target: &[u8]) -> Result<InodeDat
         });
     }
     let (major, minor) = (data as u32, (data >> 32) as u32);
+    if matches!(kind, KindByte::CHAR_DEVICE | KindByte::BLOCK_DEVICE)
+        && (major > MAX_MAJOR || minor > MAX_MINOR)
+    {
+        return Err(FormatError::field(WHAT, "device", data));
+    }
     let unused = match data {
         0 => Ok(()),
         _ => Err(FormatError::field(WHAT, "data", data)),
@@ -253,6 +263,7 @@ mod tests {
     fn contradictions_are_refused() {
         let bad_size = record(5, InodeData::Symlink(b"abc".to_vec())).to_bytes();
         let no_content = record(5, InodeData::Regular(0)).to_bytes();
+        let far_device = record(0, InodeData::CharDevice(1 << 12, 0)).to_bytes();
         let mut bad_mode = record(0, InodeData::Fifo).to_bytes();
         bad_mode[1] = 0xf0;
         let with_byte = |data: InodeData, at: usize, byte: u8| {
@@ -269,7 +280,7 @@ mod tests {
         let mut link_of_something = record(3, InodeData::Symlink(b"a/b".to_vec())).to_bytes();
         link_of_something[48] = 1;
         let bad = [bad_size, no_content, bad_mode, bad_nanos, large_dir, allocated_dir];
-        let more = [fifo_of_something, socket_of_something, link_of_something];
+        let more = [fifo_of_something, socket_of_something, link_of_something, far_device];
         for bytes in bad.into_iter().chain(more) {
             assert!(InodeRecord::parse(&bytes).is_err());
         }

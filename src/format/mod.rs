@@ -23,7 +23,7 @@ pub use content::{
 pub use dirent::{DirentRecord, KindByte, MAX_NAME, dir_prefix, dirent_key, is_valid_name};
 pub use error::FormatError;
 pub use features::{INCOMPAT_ZSTD, check_features};
-pub use inode::{InodeData, InodeRecord};
+pub use inode::{InodeData, InodeRecord, MAX_MAJOR, MAX_MINOR};
 pub use node::{ENTRY_OVERHEAD, MAX_NODE, NODE_HEADER, Node, NodeBuilder};
 pub use pixel_type::PixelType;
 pub use stored::{BlockNo, Codec, MAX_BLOCK, NodeRef, StoredRef, TreeRoot};

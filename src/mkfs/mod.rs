@@ -39,6 +39,7 @@ mod xattr;
 pub use assemble::format_uuid;
 pub use error::{MkfsError, Result};
 pub use exclude::Excludes;
+pub(crate) use scratch::Unpublished;
 pub use xattr::XattrChoice;
 
 use std::fs::File;
@@ -53,7 +54,7 @@ use crate::store::Encoding;
 use contents::{ContentWriter, Sizes};
 use pool::Pool;
 use records::{FileBytes, Meta, NewInode, Records};
-use scratch::{Scratch, Unpublished};
+use scratch::Scratch;
 
 /// The longest path in a source. Those in a tree may be longer than what a
 /// system call takes, but not by that much.
@@ -100,8 +101,10 @@ pub struct Options {
     pub one_file_system: bool,
     /// Time of creation; the newest modification time in the tree if not given.
     pub created: Option<(i64, u32)>,
-    /// Device and inode of a file to leave out: the picture that is replaced.
-    pub skip_inode: Option<(u64, u64)>,
+    /// What has the picture's name by the time it is complete is replaced.
+    pub replace: bool,
+    /// Device and inode numbers of files to leave out: the picture that is replaced.
+    pub skip_inodes: Vec<(u64, u64)>,
 }
 
 impl Options {
@@ -208,7 +211,7 @@ fn make_in(
     let file = fill(&target, scratch, source, options, progress, &mut summary)?;
     file.sync_all().map_err(failed)?;
     summary.bytes_out = file.metadata().map_err(failed)?.len();
-    target.publish(image).map_err(failed)?;
+    target.publish(image, options.replace).map_err(failed)?;
     summary.seconds = rounded(start.elapsed());
     Ok(summary)
 }
@@ -233,7 +236,11 @@ fn fill(
     let mut records = Records::new(scratch);
     match source {
         Source::Directory(path) => {
-            walk::walk(&path, scratch, options, &pool, &mut records, &mut contents, progress)?;
+            // The picture may have a temporary name in what is read.
+            let own = target.identity().map_err(|e| MkfsError::output("picture", e))?;
+            let mut options = options.clone();
+            options.skip_inodes.push(own);
+            walk::walk(&path, scratch, &options, &pool, &mut records, &mut contents, progress)?;
         }
         Source::Tar(input) => {
             tar_source::read_tar(input, options, scratch, &mut records, &mut contents, progress)?;

@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 /// Where goes what is too large for memory.
@@ -48,7 +48,7 @@ impl Scratch {
 
 /// A file that gets its name when it is complete.
 #[derive(Debug)]
-pub(super) struct Unpublished {
+pub(crate) struct Unpublished {
     file: File,
     dir: PathBuf,
     stem: String,
@@ -60,7 +60,7 @@ pub(super) struct Unpublished {
 impl Unpublished {
     /// A new file in `dir`, to be named `name` in the end; its permissions are
     /// the usual ones, less the umask.
-    pub(super) fn create(dir: &Path, name: &Path) -> io::Result<Self> {
+    pub(crate) fn create(dir: &Path, name: &Path) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(0o666);
         let stem = name.file_name().unwrap_or(name.as_os_str()).to_string_lossy();
         // The temporary name must have room for what is added to it.
@@ -76,20 +76,35 @@ impl Unpublished {
     }
 
     /// The file.
-    pub(super) fn file(&self) -> &File {
+    pub(crate) fn file(&self) -> &File {
         &self.file
     }
 
-    /// Gives the file its name, in place of what may have had it.
-    pub(super) fn publish(mut self, name: &Path) -> io::Result<()> {
-        // From here on it has a temporary name in any case, which `drop` removes.
-        let linked = match self.named.take() {
-            Some(path) => path,
-            None => link(&self.file, &self.dir, &self.stem)?,
-        };
-        self.named = Some(linked.clone());
-        std::fs::rename(&linked, name)?;
-        self.named = None;
+    /// Its device and inode number.
+    pub(super) fn identity(&self) -> io::Result<(u64, u64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let found = self.file.metadata()?;
+        Ok((found.dev(), found.ino()))
+    }
+
+    /// Gives the file its name, with `replace` in place of what may have it.
+    ///
+    /// # Errors
+    /// `AlreadyExists` if something has that name and is not to be replaced.
+    pub(crate) fn publish(mut self, name: &Path, replace: bool) -> io::Result<()> {
+        match (self.named.take(), replace) {
+            (None, false) => link_as(&self.file, name)?,
+            (temporary, _) => {
+                // From here on it has a temporary name, which `drop` removes.
+                let temporary = match temporary {
+                    Some(path) => path,
+                    None => link(&self.file, &self.dir, &self.stem)?,
+                };
+                self.named = Some(temporary.clone());
+                rename(&temporary, name, replace)?;
+                self.named = None;
+            }
+        }
         match File::open(&self.dir)?.sync_all() {
             // Not every file system can sync a directory.
             Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
@@ -123,12 +138,28 @@ fn named_file(dir: &Path, stem: &str, mode: Mode) -> io::Result<(File, PathBuf)>
     Ok((File::from(fd), path))
 }
 
+/// Renames, over what has the name already only if it is to be replaced.
+fn rename(from: &Path, to: &Path, replace: bool) -> io::Result<()> {
+    if !replace {
+        match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+            // Not every file system can do that; then a look must do.
+            Err(Errno::INVAL | Errno::NOSYS) if std::fs::symlink_metadata(to).is_err() => {}
+            Err(Errno::INVAL | Errno::NOSYS) => return Err(Errno::EXIST.into()),
+            done => return Ok(done?),
+        }
+    }
+    std::fs::rename(from, to)
+}
+
+/// Gives a nameless file a name that nothing has.
+fn link_as(file: &File, name: &Path) -> rustix::io::Result<()> {
+    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
+    rustix::fs::linkat(CWD, nameless.as_str(), CWD, name, AtFlags::SYMLINK_FOLLOW)
+}
+
 /// Gives a nameless file a temporary name in `dir`, where it was opened.
 fn link(file: &File, dir: &Path, stem: &str) -> io::Result<PathBuf> {
-    let nameless = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let (path, ()) = first_free(dir, stem, |path| {
-        rustix::fs::linkat(CWD, nameless.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)
-    })?;
+    let (path, ()) = first_free(dir, stem, |path| link_as(file, path))?;
     Ok(path)
 }
 
@@ -161,8 +192,13 @@ mod tests {
         drop(Unpublished::create(dir.path(), &name).unwrap());
         assert_eq!(count(), 0);
         std::fs::write(&name, "old").unwrap();
-        Unpublished::create(dir.path(), &name).unwrap().publish(&name).unwrap();
+        Unpublished::create(dir.path(), &name).unwrap().publish(&name, true).unwrap();
         assert_eq!(count(), 1);
         assert_eq!(std::fs::read(&name).unwrap(), b"");
+        let again = Unpublished::create(dir.path(), &name).unwrap().publish(&name, false);
+        assert_eq!(again.unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let other = dir.path().join("other.png");
+        Unpublished::create(dir.path(), &other).unwrap().publish(&other, false).unwrap();
+        assert_eq!(count(), 2);
     }
 }

@@ -19,7 +19,7 @@ use super::tar::{AclNames, Kind, Member, Reader, acl_mode, encode_acl};
 use super::tar_stream::open_stream;
 use super::tar_tree::{TarTree, parse_path};
 use super::{HardLinks, Options, Progress};
-use crate::format::{InodeData, XattrSet};
+use crate::format::{InodeData, MAX_MAJOR, MAX_MINOR, XattrSet};
 use crate::fs::ROOT_INO;
 
 /// A tar stream, decompressed.
@@ -47,10 +47,15 @@ pub(super) fn read_tar(
         progress.file(Path::new(OsStr::from_bytes(&member.path)));
         if member.kind == Kind::HardLink {
             let keep = options.hard_links == HardLinks::Keep;
-            tree.add_link(&path, &member.link, keep)
-                .map_err(|error| error.about(|tail| stream.error(tail)))?;
+            tree.add_link(&path, &member.link, keep).map_err(|error| {
+                error.about(|tail| match is_left_out(&options.excludes, &member.link) {
+                    true => stream.error(&format!("{tail}: it is excluded")),
+                    false => stream.error(tail),
+                })
+            })?;
             continue;
         }
+        check_device(&member).map_err(failed)?;
         let meta = meta_of(&member, options, &names).map_err(failed)?;
         let mut bytes = FileBytes::default();
         let data = match member.kind {
@@ -72,12 +77,28 @@ pub(super) fn read_tar(
     tree.emit(records, contents)
 }
 
+/// Whether the target of a hard link is what patterns exclude. Its content went by
+/// and was not kept.
+fn is_left_out(excludes: &Excludes, target: &[u8]) -> bool {
+    parse_path(target).is_ok_and(|path| is_excluded(excludes, &path, false))
+}
+
 fn is_excluded(excludes: &Excludes, path: &[Vec<u8>], is_dir: bool) -> bool {
     let mut at = PathBuf::new();
     path.iter().enumerate().any(|(index, part)| {
         at.push(OsStr::from_bytes(part));
         excludes.matches(&at, is_dir || index + 1 < path.len())
     })
+}
+
+/// Linux has 12 bits for major numbers and 20 for minor ones.
+fn check_device(member: &Member) -> Result<(), String> {
+    let (major, minor) = member.device;
+    let is_device = matches!(member.kind, Kind::CharDevice | Kind::BlockDevice);
+    if is_device && (major > MAX_MAJOR || minor > MAX_MINOR) {
+        return Err(format!("Linux has no device {major},{minor}"));
+    }
+    Ok(())
 }
 
 /// A member's attributes.

@@ -42,7 +42,8 @@ fn options(threads: usize) -> Options {
         hard_links: HardLinks::Keep,
         one_file_system: false,
         created: None,
-        skip_inode: None,
+        replace: false,
+        skip_inodes: Vec::new(),
     }
 }
 

@@ -226,8 +226,9 @@ impl Walker<'_, '_> {
             Err(error) => return Err(MkfsError::source(path(), error)),
         };
         let is_dir = facts.kind() == Some(FileKind::Directory);
-        let is_image = self.options.skip_inode == Some(facts.identity());
-        let is_elsewhere = self.options.one_file_system && facts.dev != self.root_device;
+        let is_image = self.options.skip_inodes.contains(&facts.identity());
+        // Of another file system the place where it is mounted stays.
+        let is_elsewhere = self.is_elsewhere(&facts) && !is_dir;
         if is_image || is_elsewhere || self.options.excludes.matches(&path(), is_dir) {
             return Ok(None);
         }
@@ -296,13 +297,18 @@ impl Walker<'_, '_> {
             self.records.hard_link(child.number)?;
             return Ok(None);
         }
-        if kind == FileKind::Directory {
-            let inner = Dir { fd: open_dir(&dir.fd, name).map_err(failed)?, path: path() };
+        if kind == FileKind::Directory && !self.is_elsewhere(&child.facts) {
+            let inner = open_child_dir(dir, name, &child.facts)?;
             check_path(&inner.path)?;
             return self.enter(inner, child.number, parent, area, &child.facts).map(Some);
         }
         let meta = self.meta(&child.facts, || child_xattr_path(dir, name), &path())?;
         let bytes = FileBytes::default();
+        if kind == FileKind::Directory {
+            let new = NewInode { meta: &meta, nlink: 2, bytes, pixel_type: area, data };
+            self.records.inode(child.number, new, self.contents)?;
+            return Ok(None);
+        }
         let inode = Waiting { ino: child.number, meta, bytes, area, data };
         if kind == FileKind::Regular && child.facts.size > 0 {
             self.queue_file(dir, child, inode)?;
@@ -310,6 +316,11 @@ impl Walker<'_, '_> {
             self.record(inode)?;
         }
         Ok(None)
+    }
+
+    /// Whether something is on a file system that is not to be entered.
+    fn is_elsewhere(&self, facts: &Facts) -> bool {
+        self.options.one_file_system && facts.dev != self.root_device
     }
 
     fn meta(&self, facts: &Facts, xattrs: impl Fn() -> PathBuf, path: &Path) -> Result<Meta> {
@@ -409,6 +420,28 @@ fn open_dir(at: impl std::os::fd::AsFd, name: &OsStr) -> rustix::io::Result<Owne
     open_quietly(&at, name, flags)
 }
 
+/// Opens a directory that was listed. Whatever has taken its place since, a link
+/// to elsewhere perhaps, is not read in its stead.
+fn open_child_dir(dir: &Dir, name: &OsStr, listed: &Facts) -> Result<Dir> {
+    let path = dir.path.join(name);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let fd = match open_quietly(&dir.fd, name, flags) {
+        Ok(fd) => fd,
+        Err(Errno::LOOP | Errno::NOTDIR) => return Err(replaced(path)),
+        Err(error) => return Err(MkfsError::source(path, error)),
+    };
+    let opened = Dir { fd, path };
+    if opened.facts()?.identity() != listed.identity() {
+        return Err(replaced(opened.path));
+    }
+    Ok(opened)
+}
+
+fn replaced(path: PathBuf) -> MkfsError {
+    let what = std::io::Error::other("was replaced by another file while it was read");
+    MkfsError::source(path, what)
+}
+
 /// Opens without leaving a trace in the time of last access, if that is allowed.
 fn open_quietly(
     at: &impl std::os::fd::AsFd,
@@ -429,8 +462,7 @@ fn open_file(dir: &Dir, name: &[u8], listed: &Facts) -> Result<File> {
     let fd = open_quietly(&dir.fd, os_name, flags).map_err(failed)?;
     let stat = rustix::fs::fstat(&fd).map_err(failed)?;
     if (stat.st_dev, stat.st_ino) != listed.identity() {
-        let what = std::io::Error::other("was replaced by another file while it was read");
-        return Err(MkfsError::source(dir.path.join(os_name), what));
+        return Err(replaced(dir.path.join(os_name)));
     }
     Ok(File::from(fd))
 }

@@ -41,7 +41,8 @@ fn options(label: &str) -> Options {
         hard_links: HardLinks::Keep,
         one_file_system: false,
         created: Some((1_700_000_000, 0)),
-        skip_inode: None,
+        replace: true,
+        skip_inodes: Vec::new(),
     }
 }
 
