@@ -64,8 +64,8 @@ impl Contents {
                 indexed.read_at(offset, buf).map_err(|error| failed(content, &error))
             }
             Readable::Plain(stretch) => {
-                let at = stretch.offset.saturating_add(offset);
-                stretch.file.read_at(at, buf).map_err(|error| failed(content, &error))
+                read_exact(stretch, offset, buf).map_err(|error| failed(content, &error))?;
+                Ok(len)
             }
         }
     }
@@ -93,6 +93,20 @@ impl Contents {
     pub(super) fn stats(&self) -> crate::store::CacheStats {
         self.cache.stats()
     }
+}
+
+/// Fills `buf` from a place in a stretch.
+fn read_exact(stretch: &Stretch, offset: u64, buf: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < buf.len() {
+        let at = stretch.offset.saturating_add(offset).saturating_add(filled as u64);
+        match stretch.file.read_at(at, &mut buf[filled..])? {
+            // It was longer when it was proven.
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => filled += read,
+        }
+    }
+    Ok(())
 }
 
 /// Inflates and compares a content without keeping any of it.
