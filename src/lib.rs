@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
+//! builder    pxOS roots, boot pixels and god pixels are made and changed
 //! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
 //! boot       stages -> machine                  extract a tree becomes files or a tar stream
 //! fs         files, directories, attributes     pxi     the machine: isa, asm, cpu
@@ -17,6 +18,7 @@
 //! `docs/format.md` specifies the bytes, `docs/architecture.md` the code.
 
 pub mod boot;
+pub mod builder;
 pub mod cli;
 pub mod extract;
 pub mod format;

@@ -470,12 +470,17 @@ fn what_cannot_be_read_is_named_and_left_out() {
 
 #[test]
 fn export_refuses_what_it_cannot_do() {
-    let output = pxfs(&[os("export"), os("--root"), os("/somewhere")]);
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output).contains("not there yet"), "{}", text(&output));
     let dir = scratch();
     let image = dir.path().join("x.png");
     ok(&[os("mkfs"), os("-q"), os(&image)]);
+    let root = dir.path().join("root");
+    let output = pxfs(&[os("export"), os("--root"), os(&root), os(&image), os("/part")]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("whole picture"), "{}", text(&output));
+    ok(&[os("export"), os("--root"), os(&root), os(&image)]);
+    let output = pxfs(&[os("export"), os("--root"), os(&root), os(&image)]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output).contains("already"), "{}", text(&output));
     let before = fs::read(&image).unwrap();
     let output = pxfs(&[os("export"), os(&image), os("-o"), os(&image)]);
     assert_eq!(output.status.code(), Some(1));

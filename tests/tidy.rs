@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["legacy"],
     &["pxi"],
     &["fuse", "mkfs", "boot", "extract"],
+    &["builder"],
     &["cli"],
 ];
 

@@ -1,4 +1,4 @@
-//! `pxfs export`: write the files of a picture as a tar stream.
+//! `pxfs export`: write the files of a picture as a tar stream or a pxOS root.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -15,10 +15,15 @@ use clap::Parser;
 
 use super::Outcome;
 use super::image_args::{ImageArgs, find_path};
-use super::show::escape;
+use super::mkfs_progress::ProgressChoice;
+use super::phase_progress::Display;
+use super::show::{escape, print_json};
+use super::size::show_size;
+use crate::builder::export_root;
 use crate::extract::{ExtractError, Observer, TarOptions, write_tar};
+use crate::fs::Tree as _;
 
-/// Write the files of a picture as a tar stream.
+/// Write the files of a picture as a tar stream, or as a pxOS root.
 #[derive(Debug, Parser)]
 #[command(name = "pxfs export", version)]
 struct Args {
@@ -33,6 +38,13 @@ struct Args {
     /// Write to this file; - is standard output
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
+    /// Make a pxOS root in this directory instead, which the Python tools can load:
+    /// regular files only, without owners, modes and times
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "tar", "numeric"])]
+    root: Option<PathBuf>,
+    /// With --root: the summary as JSON
+    #[arg(long, requires = "root")]
+    json: bool,
     /// Owners as numbers only, without the names that this machine has for them
     #[arg(long, alias = "numeric-owner")]
     numeric: bool,
@@ -43,11 +55,10 @@ const BUFFER: usize = 1 << 18;
 
 /// Runs the tool.
 pub(super) fn run(args: Vec<OsString>) -> Outcome {
-    let is_root = |arg: &OsString| arg == "--root" || arg.as_bytes().starts_with(b"--root=");
-    if args.iter().any(is_root) {
-        bail!("--root: exporting to a pxOS root is not there yet; export writes tar streams only");
-    }
     let args = Args::parse_from(args);
+    if let Some(root) = &args.root {
+        return export_to_root(&args, root);
+    }
     if args.output == Path::new("-") && std::io::stdout().is_terminal() {
         bail!("refusing to write a tar stream to a terminal; use -o FILE, or a pipe");
     }
@@ -67,6 +78,39 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         .with_context(|| format!("'{}'", args.output.display()))?;
     let failed = console.failed.load(Ordering::Relaxed);
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn export_to_root(args: &Args, root: &Path) -> Outcome {
+    if args.path != "/" {
+        bail!("--root: a root is made of a whole picture, not of one directory");
+    }
+    // A root is one already, and a project pixel leads to one.
+    let tree = args.image.open_picture()?;
+    let mut display = Display::new(ProgressChoice::Auto);
+    let total = tree.stat()?.total_bytes;
+    let exported = export_root(&tree, root, &mut |done| {
+        display.show("packing", done, total.max(done));
+    });
+    display.close();
+    let exported = exported?;
+    let mut out = super::stdout();
+    if args.json {
+        print_json(&mut out, &serde_json::to_value(&exported)?)?;
+    } else {
+        writeln!(
+            out,
+            "{}: {} paths, {} contents, {}",
+            root.display(),
+            exported.paths,
+            exported.contents,
+            show_size(exported.bytes),
+        )?;
+    }
+    out.flush()?;
+    for left_out in &exported.left_out {
+        eprintln!("pxfs export: {}", escape(left_out.as_bytes()));
+    }
+    Ok(ExitCode::from(u8::from(!exported.left_out.is_empty())))
 }
 
 fn open_output(args: &Args) -> anyhow::Result<Box<dyn Write>> {

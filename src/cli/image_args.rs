@@ -14,7 +14,7 @@ use crate::fs::{Attr, Tree, Volume, WithHidden, resolve};
 /// The picture, and how to open it.
 #[derive(Debug, clap::Args)]
 pub(super) struct ImageArgs {
-    /// The picture
+    /// The picture; also a pxOS root or a project pixel
     pub image: PathBuf,
     /// Where in the file the picture starts
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
@@ -25,6 +25,9 @@ pub(super) struct ImageArgs {
     /// Refuse the picture unless it has this digest, and check all reads against it
     #[arg(long, value_name = "HEX", value_parser = parse_digest)]
     digest: Option<DigestArg>,
+    /// Where registry and blob of a project pixel lie [default: beside it]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
 }
 
 /// A digest on the command line. (A bare array would be taken for a list of bytes.)
@@ -45,7 +48,7 @@ impl ImageArgs {
     /// How to open it.
     pub(super) fn request(&self) -> OpenRequest {
         let digest = self.digest.map(|DigestArg(digest)| digest);
-        OpenRequest { offset: self.offset, mem: self.mem, digest }
+        OpenRequest { offset: self.offset, mem: self.mem, digest, store: self.store.clone() }
     }
 }
 

@@ -3,6 +3,7 @@
 //! Each tool is a module with `run(args)`; `args[0]` is the tool's name. Errors
 //! come back here, the only place that prints them and chooses the exit status.
 
+mod build;
 mod cat;
 mod check;
 mod convert;
@@ -56,6 +57,46 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "info", about: "show what a picture holds", run: info::run },
     Tool { verb: "verify", about: "read and check everything in a picture", run: verify::run },
     Tool { verb: "check", about: "check everything in a pxOS root", run: check::run },
+    Tool { verb: "init", about: "make an empty pxOS root", run: build::change::run_init },
+    Tool { verb: "add", about: "add a file to a root or a picture", run: build::change::add },
+    Tool {
+        verb: "auto-add",
+        about: "add many files to a root or a picture",
+        run: build::auto::auto_add,
+    },
+    Tool {
+        verb: "auto-discover",
+        about: "show contents of a root without a path",
+        run: build::auto::discover,
+    },
+    Tool { verb: "list", about: "list the paths of a root or a picture", run: build::look::list },
+    Tool {
+        verb: "resolve",
+        about: "show what a path, an id or a digest means",
+        run: build::look::resolve_name,
+    },
+    Tool { verb: "show", about: "show all about a content", run: build::look::show },
+    Tool { verb: "extract", about: "write a content to a file", run: build::look::extract },
+    Tool { verb: "rm", about: "remove paths of a root or a picture", run: build::change::rm },
+    Tool { verb: "mv", about: "rename paths of a root or a picture", run: build::change::mv },
+    Tool { verb: "pack", about: "put a root's blobs into one file", run: build::change::pack },
+    Tool { verb: "import", about: "make a picture of a root", run: build::between::import },
+    Tool {
+        verb: "boot-pixel",
+        about: "make one pixel of a project",
+        run: build::between::boot_pixel,
+    },
+    Tool {
+        verb: "god-pixel",
+        about: "make one pixel of a picture",
+        run: build::between::god_pixel,
+    },
+    Tool {
+        verb: "resurrect",
+        about: "make what a pixel stands for",
+        run: build::between::resurrect,
+    },
+    Tool { verb: "desktop", about: "draw a tile for each file", run: build::look::desktop },
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
@@ -167,7 +208,7 @@ fn usage() -> String {
     for tool in TOOLS {
         let link = LINKS.iter().find(|(_, verb)| *verb == tool.verb);
         let link = link.map_or(String::new(), |(name, _)| format!(" (also: {name})"));
-        text.push_str(&format!("  {:<8} {}{link}\n", tool.verb, tool.about));
+        text.push_str(&format!("  {:<13} {}{link}\n", tool.verb, tool.about));
     }
     text.push_str("\n'pxfs TOOL --help' says more about each.");
     text

@@ -176,7 +176,12 @@ fn tell_ready(ready: Option<OwnedFd>) {
 
 /// Opens and checks what is to be mounted.
 fn open_source(path: &Path, options: &MountOptions) -> anyhow::Result<Arc<dyn Tree>> {
-    let request = OpenRequest { offset: options.offset, mem: options.mem, digest: options.digest };
+    let request = OpenRequest {
+        offset: options.offset,
+        mem: options.mem,
+        digest: options.digest,
+        store: options.store.as_deref().map(absolute),
+    };
     open_for_mount(path, &request, options.subdir.as_deref())
 }
 

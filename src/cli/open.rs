@@ -1,13 +1,16 @@
 //! Opening pictures and pxOS roots for the tools.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
 
+use crate::builder::{COMPANIONS, Silent, Unpacked, project_tree, unpack_project};
 use crate::format::Digest;
 use crate::fs::{PixelTree, Subtree, Tree, Volume, WithHidden, resolve};
-use crate::legacy::root::{DirFiles, PIXELFS, Root, RootTree};
+use crate::legacy::GodWorlds;
+use crate::legacy::pixel_png::{PixelFault, read_pixel};
+use crate::legacy::root::{DirFiles, PIXELFS, Root, RootFiles, RootTree, TreeFiles, id_text};
 use crate::picture::{self, Picture};
 use crate::store::{self, Store};
 
@@ -20,11 +23,13 @@ pub(crate) struct OpenRequest {
     pub mem: u64,
     /// The digest that it must have.
     pub digest: Option<Digest>,
+    /// Where registry and blob of a project pixel lie; beside it if not given.
+    pub store: Option<PathBuf>,
 }
 
 impl Default for OpenRequest {
     fn default() -> Self {
-        Self { offset: 0, mem: 256 << 20, digest: None }
+        Self { offset: 0, mem: 256 << 20, digest: None, store: None }
     }
 }
 
@@ -64,20 +69,11 @@ fn cache_budget(request: &OpenRequest) -> u64 {
 /// One sentence on what is wrong with it; faults of single entries are no error.
 pub(crate) fn open_root(path: &Path, request: &OpenRequest) -> anyhow::Result<RootTree> {
     let shown = || path.display().to_string();
-    if !path.join(PIXELFS).exists() {
-        anyhow::bail!(
-            "{}: is a directory without a {PIXELFS}, so no pxOS root; mkfs.pxfs makes a picture \
-             of a directory",
-            shown()
-        );
-    }
     // Nothing of a root is pinned by a digest: to ignore one would be to defeat it.
     if request.digest.is_some() || request.offset != 0 {
         anyhow::bail!("{}: is a pxOS root; a digest or an offset is of a picture", shown());
     }
-    let files = DirFiles::open(path).with_context(shown)?;
-    let root = Root::read(Arc::new(files)).with_context(shown)?;
-    let tree = RootTree::new(root, cache_budget(request));
+    let tree = RootTree::new(open_root_files(path)?, cache_budget(request));
     let found = tree.root().findings.len() + tree.path_findings().len();
     if found > 0 {
         log::warn!("{}: {found} findings; 'pxfs check {}' lists them", shown(), shown());
@@ -85,16 +81,114 @@ pub(crate) fn open_root(path: &Path, request: &OpenRequest) -> anyhow::Result<Ro
     Ok(tree)
 }
 
-/// Opens whatever can be a SOURCE: a picture or a pxOS root, with the hidden part.
+/// Reads the entries of the pxOS root at `path`.
+///
+/// # Errors
+/// As [`open_root`].
+pub(crate) fn open_root_files(path: &Path) -> anyhow::Result<Root> {
+    let shown = || path.display().to_string();
+    if !path.join(PIXELFS).exists() {
+        anyhow::bail!(
+            "{}: is a directory without a {PIXELFS}, so no pxOS root; mkfs.pxfs makes a picture \
+             of a directory",
+            shown()
+        );
+    }
+    let files = DirFiles::open(path).with_context(shown)?;
+    Root::read(Arc::new(files)).with_context(shown)
+}
+
+/// Opens whatever can be a SOURCE: a picture, a pxOS root or a project pixel, with
+/// the hidden part.
 ///
 /// # Errors
 /// One sentence on what is wrong with it.
 pub(crate) fn open_source(path: &Path, request: &OpenRequest) -> anyhow::Result<WithHidden> {
-    let tree: Arc<dyn PixelTree> = match path.is_dir() {
-        true => Arc::new(open_root(path, request)?),
-        false => Arc::new(open_picture(path, request)?),
+    let shown = || path.display().to_string();
+    if path.is_dir() {
+        let tree = open_root(path, request)?;
+        let files = Arc::new(DirFiles::open(path).with_context(shown)?);
+        return with_worlds(Arc::new(tree), files, &shown());
+    }
+    let Some(id) = project_pixel(path)? else {
+        let picture = Arc::new(open_picture(path, request)?);
+        let beside = resolve(&*picture, COMPANIONS.as_bytes(), false);
+        let tree = Arc::clone(&picture) as Arc<dyn PixelTree>;
+        let Ok(beside) = beside else {
+            return Ok(WithHidden::new(tree));
+        };
+        return match Subtree::new(picture, beside.ino) {
+            Ok(subtree) => with_worlds(tree, Arc::new(TreeFiles(Arc::new(subtree))), &shown()),
+            Err(_) => Ok(WithHidden::new(tree)),
+        };
     };
-    Ok(WithHidden::new(tree))
+    if request.digest.is_some() || request.offset != 0 {
+        anyhow::bail!("{}: is one pixel; a digest or an offset is of a picture", shown());
+    }
+    let unpacked = open_project(path, id, request)?;
+    let tree = project_tree(&unpacked, cache_budget(request)).with_context(shown)?;
+    with_worlds(tree, Arc::new(TreeFiles(unpacked.files)), &shown())
+}
+
+/// Adds the hidden part, with the worlds that `files` tells of.
+fn with_worlds(
+    tree: Arc<dyn PixelTree>,
+    files: Arc<dyn RootFiles>,
+    shown: &str,
+) -> anyhow::Result<WithHidden> {
+    let worlds = GodWorlds::new(files, &*tree);
+    let hidden = WithHidden::new(tree);
+    Ok(match worlds {
+        Ok(Some(worlds)) => hidden.with_worlds(Box::new(worlds)),
+        Ok(None) => hidden,
+        Err(error) => {
+            log::warn!("{shown}: {error}: there are no worlds");
+            hidden
+        }
+    })
+}
+
+/// The id of a picture that is one pixel; none of any other file.
+///
+/// # Errors
+/// When the pixel has no alpha channel; when it cannot be read.
+pub(crate) fn project_pixel(path: &Path) -> anyhow::Result<Option<u32>> {
+    let shown = || path.display().to_string();
+    if path.to_string_lossy().contains("://") {
+        return Ok(None);
+    }
+    match read_pixel(path).with_context(shown)? {
+        Ok(id) => Ok(Some(id)),
+        Err(PixelFault::Other) => Ok(None),
+        Err(PixelFault::NoAlpha) => anyhow::bail!(
+            "{}: is one pixel without an alpha channel: a fourth of its colour is missing; \
+             something that does not keep RGBA has saved it anew",
+            shown()
+        ),
+    }
+}
+
+/// Unpacks the project that the pixel in the file at `path` stands for.
+///
+/// # Errors
+/// One sentence on what is wrong with it, or with what its colour leads to.
+pub(crate) fn open_project(
+    path: &Path,
+    id: u32,
+    request: &OpenRequest,
+) -> anyhow::Result<Unpacked> {
+    let store = store_of(path, request);
+    let unpacked = unpack_project(&store, id, request.mem, &mut Silent);
+    unpacked.with_context(|| format!("{}: is one pixel, {}", path.display(), id_text(id)))
+}
+
+/// The directory of a pixel's registry.
+pub(crate) fn store_of(path: &Path, request: &OpenRequest) -> PathBuf {
+    let beside = || match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    request.store.clone().unwrap_or_else(beside)
 }
 
 /// Sources that are planned, or of another kind, told from those that are wrong.

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::mkfs_progress::ProgressChoice;
+use super::size::show_size;
 
 /// What is shown while the check runs.
 pub(super) enum Display {
@@ -33,6 +34,20 @@ impl Display {
             }
             ProgressChoice::Json => Self::Lines(Instant::now()),
             _ => Self::Nothing,
+        }
+    }
+
+    /// Tells how many bytes are done when nobody knows how many there are.
+    pub(super) fn count(&mut self, phase: &'static str, done: u64) {
+        match self {
+            Self::Bar(bar, shown) if shown.elapsed() >= REDRAW => {
+                *shown = Instant::now();
+                bar.set_style(ProgressStyle::default_spinner());
+                bar.set_message(format!("{phase} {}", show_size(done)));
+                bar.tick();
+            }
+            Self::Bar(..) => {}
+            other => other.show(phase, done, 0),
         }
     }
 

@@ -20,7 +20,13 @@ use crate::boot::{
 use crate::legacy::root::PIXELFS;
 
 /// Where a root may keep its own boot sequence; the first found is taken.
-const OWN_SEQUENCES: [&str; 2] = ["/boot_sequence.json", "/boot/boot_sequence.json"];
+/// The last two are where an import puts those that lay beside a root's paths.
+const OWN_SEQUENCES: [&str; 4] = [
+    "/boot_sequence.json",
+    "/boot/boot_sequence.json",
+    "/.pxos/boot_sequence.json",
+    "/.pxos/boot_sequence_template.json",
+];
 
 /// Boot a pxfs picture or a directory: run the modules of its boot sequence, stage by stage.
 #[derive(Debug, Parser)]

@@ -46,8 +46,24 @@ fn parse_level(text: &str) -> Result<usize, String> {
     }
 }
 
+/// Whether the tree of a root is asked for: `pxfs tree [--root DIR] [--image PICTURE]`.
+fn is_for_builder(args: &[OsString]) -> bool {
+    let has = |name: &str| {
+        let named = |arg: &OsString| {
+            let rest = arg.as_encoded_bytes().strip_prefix(name.as_bytes());
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
+        };
+        args.iter().any(named)
+    };
+    let is_bare = args.iter().skip(1).all(|arg| arg == "--json");
+    is_bare || has("--root") || has("--image")
+}
+
 /// Runs the tool.
 pub(super) fn run(args: Vec<OsString>) -> Outcome {
+    if is_for_builder(&args) {
+        return super::build::look::tree(args);
+    }
     let args = Args::parse_from(args);
     let picture = args.image.open()?;
     let mut failures = Failures::new("pxfs tree");

@@ -8,6 +8,7 @@
 //! .pxfs/pixels/499602D2   content by id       .pxfs/desktop.png   a tile for each file
 //! .pxfs/pixelfs.json      the tree as PixelFS knows it
 //! .pxfs/stats.json        the medium and the caches, as they are now
+//! .pxfs/worlds/NAME.png   the pictures that god pixels stand for, if there are any
 //! ```
 
 use std::sync::Arc;
@@ -32,19 +33,33 @@ const PIXELS: Ino = OWN + 2;
 const PIXELFS_JSON: Ino = OWN + 3;
 const DESKTOP: Ino = OWN + 4;
 const STATS: Ino = OWN + 5;
+const WORLDS: Ino = OWN + 6;
+/// A world's number is this and its place among the names.
+const WORLD: Ino = OWN | 1 << 61;
 /// A pixel's number is this and its id.
 const PIXEL: Ino = OWN | 1 << 62;
 
-const FILES: [(&[u8], Ino, FileKind); 4] = [
+/// In the order of their names; the worlds come last and only if there are any.
+const FILES: [(&[u8], Ino, FileKind); 5] = [
     (b"desktop.png", DESKTOP, FileKind::Regular),
     (b"pixelfs.json", PIXELFS_JSON, FileKind::Regular),
     (b"pixels", PIXELS, FileKind::Directory),
     (b"stats.json", STATS, FileKind::Regular),
+    (b"worlds", WORLDS, FileKind::Directory),
 ];
 
 /// stats.json is always this long: its size must not change between a stat and
 /// a read. Blanks fill it up.
 const STATS_LEN: usize = 2048;
+
+/// Pictures that pixels of the tree stand for.
+pub trait Worlds: Send + Sync + std::fmt::Debug {
+    /// Names of the pictures, in order.
+    fn names(&self) -> Vec<String>;
+
+    /// A picture, as a PNG; the same bytes each time.
+    fn picture(&self, name: &str) -> Result<Vec<u8>>;
+}
 
 /// A tree of pixels with its hidden part.
 #[derive(Debug)]
@@ -53,6 +68,10 @@ pub struct WithHidden {
     /// Files that are made when they are first asked for.
     pixelfs_json: Mutex<Made>,
     desktop: Mutex<Made>,
+    worlds: Option<Box<dyn Worlds>>,
+    /// Names of the worlds, and the one that was looked at last.
+    world_names: Vec<String>,
+    last_world: Mutex<Option<(usize, Arc<Vec<u8>>)>>,
 }
 
 /// A file that is made once.
@@ -68,7 +87,41 @@ enum Made {
 impl WithHidden {
     /// Adds the hidden part to a tree.
     pub fn new(inner: Arc<dyn PixelTree>) -> Self {
-        Self { inner, pixelfs_json: Mutex::default(), desktop: Mutex::default() }
+        Self {
+            inner,
+            pixelfs_json: Mutex::default(),
+            desktop: Mutex::default(),
+            worlds: None,
+            world_names: Vec::new(),
+            last_world: Mutex::default(),
+        }
+    }
+
+    /// Shows worlds as well.
+    #[must_use]
+    pub fn with_worlds(mut self, worlds: Box<dyn Worlds>) -> Self {
+        self.world_names = worlds.names();
+        self.worlds = Some(worlds);
+        self
+    }
+
+    /// What is in our directory.
+    fn files(&self) -> &'static [(&'static [u8], Ino, FileKind)] {
+        if self.worlds.is_some() { &FILES } else { &FILES[..FILES.len() - 1] }
+    }
+
+    fn world(&self, index: usize) -> Result<Arc<Vec<u8>>> {
+        let name = self.world_names.get(index).ok_or(FsError::NotFound)?;
+        let worlds = self.worlds.as_ref().ok_or(FsError::NotFound)?;
+        let mut last = self.last_world.lock();
+        match &*last {
+            Some((known, png)) if *known == index => Ok(Arc::clone(png)),
+            _ => {
+                let png = Arc::new(worlds.picture(name)?);
+                *last = Some((index, Arc::clone(&png)));
+                Ok(png)
+            }
+        }
     }
 
     /// The tree without it.
@@ -82,7 +135,8 @@ impl WithHidden {
             PIXELFS_JSON => made_once(&self.pixelfs_json, || write_pixelfs_json(&*self.inner)),
             DESKTOP => made_once(&self.desktop, || draw_desktop(&*self.inner)),
             STATS => Ok(Arc::new(self.stats())),
-            DIR | PIXELS => Err(FsError::IsADirectory(ino)),
+            DIR | PIXELS | WORLDS => Err(FsError::IsADirectory(ino)),
+            ino if ino & WORLD == WORLD => self.world((ino & !WORLD) as usize),
             _ => Err(FsError::NotFound),
         }
     }
@@ -96,7 +150,7 @@ impl WithHidden {
 
     fn own_attr(&self, ino: Ino) -> Result<Attr> {
         let root = self.inner.attr(ROOT_INO)?;
-        let is_dir = ino == DIR || ino == PIXELS;
+        let is_dir = matches!(ino, DIR | PIXELS | WORLDS);
         let size = match pixel_id(ino) {
             Some(id) => self.need_pixel(id)?.size,
             None if is_dir => 0,
@@ -125,8 +179,12 @@ impl WithHidden {
 
     fn own_lookup(&self, dir: Ino, name: &[u8]) -> Result<Attr> {
         if dir == DIR {
-            let found = FILES.iter().find(|(known, ..)| *known == name);
+            let found = self.files().iter().find(|(known, ..)| *known == name);
             return self.own_attr(found.ok_or(FsError::NotFound)?.1);
+        }
+        if dir == WORLDS {
+            let index = self.world_names.iter().position(|known| known.as_bytes() == name);
+            return self.own_attr(WORLD | index.ok_or(FsError::NotFound)? as Ino);
         }
         if dir == PIXELS {
             let id = parse_id(name).ok_or(FsError::NotFound)?;
@@ -142,8 +200,18 @@ impl WithHidden {
         visit: &mut dyn FnMut(DirEntry<'_>) -> bool,
     ) -> Result<()> {
         if dir == DIR {
-            for (index, &(name, ino, kind)) in FILES.iter().enumerate().skip(from as usize) {
+            for (index, &(name, ino, kind)) in self.files().iter().enumerate().skip(from as usize) {
                 if !visit(DirEntry { ino, kind, name, next: index as u64 + 1 }) {
+                    break;
+                }
+            }
+            return Ok(());
+        }
+        if dir == WORLDS {
+            for (index, name) in self.world_names.iter().enumerate().skip(from as usize) {
+                let (ino, name) = (WORLD | index as Ino, name.as_bytes());
+                let (kind, next) = (FileKind::Regular, index as u64 + 1);
+                if !visit(DirEntry { ino, kind, name, next }) {
                     break;
                 }
             }
@@ -250,7 +318,7 @@ impl Tree for WithHidden {
     fn parent(&self, dir: Ino) -> Result<Ino> {
         match dir {
             DIR => Ok(ROOT_INO),
-            PIXELS => Ok(DIR),
+            PIXELS | WORLDS => Ok(DIR),
             _ => self.inner.parent(dir),
         }
     }

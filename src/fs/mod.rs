@@ -11,13 +11,14 @@ mod error;
 mod hidden;
 mod pixel;
 mod pixelfs_json;
+pub(crate) mod python_json;
 mod subtree;
 mod tree;
 mod volume;
 mod walk;
 
 pub use error::{FsError, Result};
-pub use hidden::{HIDDEN_DIR, WithHidden};
+pub use hidden::{HIDDEN_DIR, WithHidden, Worlds};
 pub use pixel::{Pixel, PixelTree};
 pub use subtree::Subtree;
 pub use tree::*;

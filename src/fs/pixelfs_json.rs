@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::python_json::{nested, push_member};
 use super::walk::{Step, walk};
 use crate::fs::{FileKind, Pixel, PixelTree, ROOT_INO, Result};
 
@@ -25,7 +26,7 @@ pub(super) fn write_pixelfs_json(tree: &dyn PixelTree) -> Result<Vec<u8>> {
         {
             let path = format!("/{}", String::from_utf8_lossy(path));
             let entry = entry(tree, &path, attr.ino, &pixel)?;
-            push_entry(&mut out, &path, &entry, is_first);
+            push_member(&mut out, 2, &path, &nested(&format!("{entry:#}"), 2), is_first);
             is_first = false;
             if out.len() > MAX_LEN {
                 let what = "pixelfs.json: there are too many files for it";
@@ -43,16 +44,6 @@ pub(super) fn write_pixelfs_json(tree: &dyn PixelTree) -> Result<Vec<u8>> {
     Ok(out.into_bytes())
 }
 
-fn push_entry(out: &mut String, path: &str, entry: &Value, is_first: bool) {
-    if !is_first {
-        out.push(',');
-    }
-    out.push_str("\n    ");
-    out.push_str(&to_ascii(&Value::from(path).to_string()));
-    out.push_str(": ");
-    out.push_str(&to_ascii(&format!("{entry:#}")).replace('\n', "\n    "));
-}
-
 fn entry(tree: &dyn PixelTree, path: &str, ino: u64, pixel: &Pixel) -> Result<Value> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let description = match tree.xattr(ino, b"user.pxfs.description") {
@@ -68,29 +59,4 @@ fn entry(tree: &dyn PixelTree, path: &str, ino: u64, pixel: &Pixel) -> Result<Va
         "original_path": path,
         "size": pixel.size,
     }))
-}
-
-/// Escapes everything beyond ASCII as JSON's `\uXXXX`.
-fn to_ascii(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii() {
-            out.push(c);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            out.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn everything_beyond_ascii_is_escaped() {
-        assert_eq!(to_ascii("gr\u{f6}\u{df}e \u{1f600}"), "gr\\u00f6\\u00dfe \\ud83d\\ude00");
-    }
 }

@@ -188,6 +188,66 @@ pub trait Tree: Send + Sync {
     }
 }
 
+/// A tree that several own.
+impl<T: Tree + ?Sized> Tree for std::sync::Arc<T> {
+    fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Attr> {
+        (**self).lookup(dir, name)
+    }
+
+    fn attr(&self, ino: Ino) -> Result<Attr> {
+        (**self).attr(ino)
+    }
+
+    fn parent(&self, dir: Ino) -> Result<Ino> {
+        (**self).parent(dir)
+    }
+
+    fn read_dir(
+        &self,
+        dir: Ino,
+        from: u64,
+        visit: &mut dyn FnMut(DirEntry<'_>) -> bool,
+    ) -> Result<()> {
+        (**self).read_dir(dir, from, visit)
+    }
+
+    fn read_link(&self, ino: Ino) -> Result<Vec<u8>> {
+        (**self).read_link(ino)
+    }
+
+    fn read(&self, ino: Ino, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        (**self).read(ino, offset, buf)
+    }
+
+    fn seek(&self, ino: Ino, offset: u64, what: Seek) -> Result<u64> {
+        (**self).seek(ino, offset, what)
+    }
+
+    fn xattr(&self, ino: Ino, name: &[u8]) -> Result<Vec<u8>> {
+        (**self).xattr(ino, name)
+    }
+
+    fn xattr_names(&self, ino: Ino) -> Result<Vec<Vec<u8>>> {
+        (**self).xattr_names(ino)
+    }
+
+    fn stat(&self) -> Result<TreeStat> {
+        (**self).stat()
+    }
+
+    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
+        (**self).neighbours(ino, visit)
+    }
+
+    fn is_volatile(&self, ino: Ino) -> bool {
+        (**self).is_volatile(ino)
+    }
+
+    fn cached_bytes(&self) -> u64 {
+        (**self).cached_bytes()
+    }
+}
+
 /// Resolves `path` (components split at `/`, `.` and `..` understood) from the
 /// root. Symbolic links are followed, the last component's only if `follow`;
 /// absolute targets start at the tree's root.

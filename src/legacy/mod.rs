@@ -1,11 +1,17 @@
 //! What the old pxOS tools left on disk, read and never written.
 //!
-//! In: a pxOS root, a directory with a registry and blobs. Out: blobs by id.
+//! In: roots, project pixels and god pixels, each a registry with blobs beside
+//! it. Out: blobs by id, paths, archives, pictures.
 //! Never: a path outside that directory, whatever the registry says.
 
 pub(crate) mod beneath;
+pub mod god;
 pub(crate) mod inflate;
+pub(crate) mod pixel_png;
+pub mod project;
 pub mod registry;
 pub mod root;
+mod worlds;
 
 pub use registry::{Fetched, RegistryError, RegistryRoot};
+pub use worlds::GodWorlds;

@@ -50,6 +50,28 @@ pub(super) struct SmallContent {
     pub digest: Digest,
 }
 
+impl SmallContent {
+    /// Reads a content of which the segments are known: `fill` fills a buffer
+    /// with what is at an offset.
+    pub(super) fn read(
+        size: u64,
+        segments: Vec<(u64, u64)>,
+        mut fill: impl FnMut(u64, &mut [u8]) -> Result<()>,
+    ) -> Result<Self> {
+        let mut bytes = vec![0; allocated(&segments) as usize];
+        let mut hasher = HoleHasher::default();
+        let mut done = 0;
+        for &(start, len) in &segments {
+            let part = &mut bytes[done..done + len as usize];
+            fill(start, part)?;
+            hasher.skip_to(start);
+            hasher.update(part);
+            done += len as usize;
+        }
+        Ok(Self { size, segments, bytes, digest: hasher.finish(size) })
+    }
+}
+
 /// Bytes in data segments.
 pub(super) fn allocated(segments: &[(u64, u64)]) -> u64 {
     segments.iter().map(|(_, len)| len).sum()
@@ -62,6 +84,8 @@ pub(super) struct Stored {
     pub number: ContentNo,
     /// Bytes of it that are no holes.
     pub allocated: u64,
+    /// Its SHA-256.
+    pub sha256: Digest,
 }
 
 /// Counts of what went in and came out.

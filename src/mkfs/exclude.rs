@@ -55,7 +55,7 @@ impl Excludes {
     }
 
     /// Whether the file at `path`, which begins with the root, is left out.
-    pub(super) fn matches(&self, path: &Path, is_dir: bool) -> bool {
+    pub(crate) fn matches(&self, path: &Path, is_dir: bool) -> bool {
         let matches = |names: &GlobSet, paths: &GlobSet| {
             (!names.is_empty() && path.file_name().is_some_and(|name| names.is_match(name)))
                 || (!paths.is_empty()

@@ -193,7 +193,7 @@ impl ContentWriter<'_> {
         match self.pixels.enter(&sums.digest, sums.layout.as_ref())? {
             Found::Known(number) => {
                 let number = self.known(number, large.size);
-                Ok(Stored { number, allocated: sums.allocated })
+                Ok(Stored { number, allocated: sums.allocated, sha256: sums.digest })
             }
             // The same bytes with other holes: a record of its own.
             found => self.store_large(large, Some((sums.digest, found)), None),
@@ -242,7 +242,7 @@ impl ContentWriter<'_> {
                 number
             }
         };
-        Ok(Stored { number, allocated: sums.allocated })
+        Ok(Stored { number, allocated: sums.allocated, sha256: sums.digest })
     }
 
     /// Enters the extents of a content, unless its record has room for them.

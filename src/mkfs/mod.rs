@@ -1,12 +1,12 @@
 //! Making a picture from a source tree.
 //!
-//! In: a directory, a tar stream or nothing. Out: a picture, whole or not at
+//! In: a directory, a tar stream, a tree of ours or nothing. Out: a picture, whole or not at
 //! all, the same bytes for the same input and options however many threads
 //! work. Memory is bounded, whatever the source: what grows with it is in a
 //! `Table`, a `Tape` or a `Sorter`, which spill to files without names.
 //!
 //! ```text
-//! walk / tar_source -> contents (digest, dedupe, pack) -> pool (encode) -> spool
+//! walk / tar_source / tree_source -> contents (digest, dedupe, pack) -> pool (encode) -> spool
 //!                  \-> records (inodes, names)          -> sorters      -> assemble
 //! ```
 
@@ -20,7 +20,7 @@ mod hash_file;
 mod key_filter;
 mod large;
 mod pixels;
-mod pool;
+pub(crate) mod pool;
 mod read;
 mod records;
 mod scratch;
@@ -33,6 +33,7 @@ mod tar_emit;
 mod tar_source;
 mod tar_stream;
 mod tar_tree;
+mod tree_source;
 mod walk;
 mod xattr;
 
@@ -40,17 +41,19 @@ pub use assemble::format_uuid;
 pub use error::{MkfsError, Result};
 pub use exclude::Excludes;
 pub(crate) use scratch::Unpublished;
+pub use tar_source::Limits;
 pub use xattr::XattrChoice;
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::format::{InodeData, PixelType};
-use crate::fs::ROOT_INO;
+use crate::fs::{PixelTree, ROOT_INO};
 use crate::picture::Channels;
-use crate::store::Encoding;
+use crate::store::{Encoder, Encoding};
 use contents::{ContentWriter, Sizes};
 use pool::Pool;
 use records::{FileBytes, Meta, NewInode, Records};
@@ -121,6 +124,10 @@ pub enum Source {
     Directory(PathBuf),
     /// A tar stream.
     Tar(Box<dyn Read>),
+    /// A tar stream from somebody who is not trusted.
+    Archive(Box<dyn Read>, Limits),
+    /// A tree of ours: contents must be those of their pixels.
+    Tree(Arc<dyn PixelTree>),
     /// Nowhere: an empty root directory.
     Empty,
 }
@@ -130,6 +137,8 @@ impl std::fmt::Debug for Source {
         match self {
             Self::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
             Self::Tar(_) => f.write_str("Tar"),
+            Self::Archive(_, limits) => f.debug_tuple("Archive").field(limits).finish(),
+            Self::Tree(tree) => f.debug_tuple("Tree").field(tree).finish(),
             Self::Empty => f.write_str("Empty"),
         }
     }
@@ -216,6 +225,24 @@ fn make_in(
     Ok(summary)
 }
 
+/// Makes a picture that has no name and is gone when it is closed; its temporary
+/// files are in `dir`.
+///
+/// # Errors
+/// As [`make`].
+pub fn make_nameless(
+    dir: &Path,
+    source: Source,
+    options: &Options,
+    progress: &mut dyn Progress,
+) -> Result<(File, Summary)> {
+    let failed = |source| MkfsError::output(dir.display().to_string(), source);
+    let target = Unpublished::create(dir, Path::new("picture")).map_err(failed)?;
+    let mut summary = Summary::default();
+    let file = fill(&target, &Scratch::new(dir), source, options, progress, &mut summary)?;
+    Ok((file, summary))
+}
+
 fn rounded(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1000.0).round() / 1000.0
 }
@@ -228,7 +255,7 @@ fn fill(
     progress: &mut dyn Progress,
     summary: &mut Summary,
 ) -> Result<File> {
-    let pool = Pool::new(options.threads, options.encoding)
+    let pool = Pool::new(options.threads, || Encoder::new(options.encoding))
         .map_err(|source| MkfsError::output("compressed blocks", source))?;
     let (block_log, chunk_log) = (options.block_log, options.chunk_log());
     let sizes = Sizes { block_log, chunk_log, pixel: options.channels.bytes() };
@@ -243,7 +270,16 @@ fn fill(
             walk::walk(&path, scratch, &options, &pool, &mut records, &mut contents, progress)?;
         }
         Source::Tar(input) => {
-            tar_source::read_tar(input, options, scratch, &mut records, &mut contents, progress)?;
+            let (records, contents) = (&mut records, &mut contents);
+            tar_source::read_tar(input, None, options, scratch, records, contents, progress)?;
+        }
+        Source::Archive(input, limits) => {
+            let (limits, records, contents) = (Some(limits), &mut records, &mut contents);
+            tar_source::read_tar(input, limits, options, scratch, records, contents, progress)?;
+        }
+        Source::Tree(tree) => {
+            let (records, contents) = (&mut records, &mut contents);
+            tree_source::read_tree(&tree, options, scratch, records, contents, progress)?;
         }
         Source::Empty => {
             let mtime = options.created.unwrap_or_default();

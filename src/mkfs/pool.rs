@@ -6,97 +6,106 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::store::{Encoded, Encoder, Encoding};
+use crate::store::{Encoded, Encoder};
 
-type Job = Box<dyn FnOnce(&mut Encoder) + Send>;
+type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
-/// The threads and their queues.
+/// The threads and their queues. Each thread has a `W`, such as an encoder, that
+/// its jobs work with.
 #[derive(Debug)]
-pub(super) struct Pool {
-    shared: Arc<Shared>,
+pub(crate) struct Pool<W = Encoder> {
+    shared: Arc<Shared<W>>,
     threads: Vec<JoinHandle<()>>,
 }
 
-struct Shared {
-    queues: Mutex<Queues>,
+struct Shared<W> {
+    queues: Mutex<Queues<W>>,
     more: Condvar,
 }
 
-#[derive(Default)]
-struct Queues {
+struct Queues<W> {
     /// Served first: what is read already holds memory until it is encoded.
-    encode: VecDeque<Job>,
-    read: VecDeque<Job>,
+    urgent: VecDeque<Job<W>>,
+    other: VecDeque<Job<W>>,
     closed: bool,
 }
 
 /// The promise of a result.
 #[derive(Debug)]
-pub(super) struct Ticket<T>(Receiver<T>);
+pub(crate) struct Ticket<T>(Receiver<T>);
 
 impl<T> Ticket<T> {
     /// Waits for the result.
-    pub(super) fn wait(self) -> io::Result<T> {
+    pub(crate) fn wait(self) -> io::Result<T> {
         self.0.recv().map_err(|_| io::Error::other("a worker thread died"))
     }
 }
 
-impl Pool {
-    /// Starts `threads` workers, each with an encoder of its own.
-    pub(super) fn new(threads: usize, encoding: Encoding) -> io::Result<Self> {
-        let shared = Arc::new(Shared { queues: Mutex::default(), more: Condvar::new() });
+impl Pool<Encoder> {
+    /// Queues a block to be encoded.
+    pub(super) fn encode(&self, raw: Vec<u8>) -> Ticket<io::Result<Encoded>> {
+        self.run_urgent(move |encoder| encoder.encode(raw))
+    }
+}
+
+impl<W: Send + 'static> Pool<W> {
+    /// Starts `threads` workers; `make` makes what each works with.
+    pub(crate) fn new(threads: usize, make: impl Fn() -> io::Result<W>) -> io::Result<Self> {
+        let (urgent, other) = (VecDeque::new(), VecDeque::new());
+        let queues = Mutex::new(Queues { urgent, other, closed: false });
+        let shared = Arc::new(Shared { queues, more: Condvar::new() });
         let mut pool = Self { shared, threads: Vec::new() };
         for index in 0..threads.max(1) {
-            let mut encoder = Encoder::new(encoding)?;
+            let mut tool = make()?;
             let shared = Arc::clone(&pool.shared);
-            let thread = std::thread::Builder::new().name(format!("mkfs-{index}"));
-            pool.threads.push(thread.spawn(move || work(&shared, &mut encoder))?);
+            let thread = std::thread::Builder::new().name(format!("worker-{index}"));
+            pool.threads.push(thread.spawn(move || work(&shared, &mut tool))?);
         }
         Ok(pool)
     }
 
-    /// Queues a block to be encoded.
-    pub(super) fn encode(&self, raw: Vec<u8>) -> Ticket<io::Result<Encoded>> {
-        let (sender, receiver) = sync_channel(1);
-        self.submit(sender, move |encoder| encoder.encode(raw), |queues| &mut queues.encode);
-        Ticket(receiver)
+    /// Queues a job that takes up more, such as a file to be read.
+    pub(crate) fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut W) -> T + Send + 'static,
+    ) -> Ticket<T> {
+        self.submit(job, |queues| &mut queues.other)
     }
 
-    /// Queues a job that reads.
-    pub(super) fn read<T: Send + 'static>(
+    /// Queues a job that comes before those, as it ends with what was taken up.
+    pub(crate) fn run_urgent<T: Send + 'static>(
         &self,
-        job: impl FnOnce() -> T + Send + 'static,
+        job: impl FnOnce(&mut W) -> T + Send + 'static,
     ) -> Ticket<T> {
-        let (sender, receiver) = sync_channel(1);
-        self.submit(sender, move |_| job(), |queues| &mut queues.read);
-        Ticket(receiver)
+        self.submit(job, |queues| &mut queues.urgent)
     }
 
     fn submit<T: Send + 'static>(
         &self,
-        sender: SyncSender<T>,
-        job: impl FnOnce(&mut Encoder) -> T + Send + 'static,
-        queue: impl FnOnce(&mut Queues) -> &mut VecDeque<Job>,
-    ) {
-        let job: Job = Box::new(move |encoder| {
+        job: impl FnOnce(&mut W) -> T + Send + 'static,
+        queue: impl FnOnce(&mut Queues<W>) -> &mut VecDeque<Job<W>>,
+    ) -> Ticket<T> {
+        let (sender, receiver) = sync_channel(1);
+        let job: Job<W> = Box::new(move |tool| {
             // The one who asked may have failed and gone.
-            let _ = sender.send(job(encoder));
+            let _ = sender.send(job(tool));
         });
         queue(&mut self.shared.queues.lock()).push_back(job);
         self.shared.more.notify_one();
+        Ticket(receiver)
     }
 }
 
-fn work(shared: &Shared, encoder: &mut Encoder) {
+fn work<W>(shared: &Shared<W>, tool: &mut W) {
     loop {
         let mut queues = shared.queues.lock();
         let job = loop {
-            if let Some(job) = queues.encode.pop_front().or_else(|| queues.read.pop_front()) {
+            if let Some(job) = queues.urgent.pop_front().or_else(|| queues.other.pop_front()) {
                 break job;
             }
             if queues.closed {
@@ -105,17 +114,17 @@ fn work(shared: &Shared, encoder: &mut Encoder) {
             shared.more.wait(&mut queues);
         };
         drop(queues);
-        job(encoder);
+        job(tool);
     }
 }
 
-impl Drop for Pool {
+impl<W> Drop for Pool<W> {
     fn drop(&mut self) {
         let mut queues = self.shared.queues.lock();
         queues.closed = true;
         // After a failure nobody wants what is still queued.
-        queues.encode.clear();
-        queues.read.clear();
+        queues.urgent.clear();
+        queues.other.clear();
         drop(queues);
         self.shared.more.notify_all();
         for thread in self.threads.drain(..) {
@@ -124,7 +133,7 @@ impl Drop for Pool {
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl<W> std::fmt::Debug for Shared<W> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").finish_non_exhaustive()
     }
@@ -135,11 +144,13 @@ impl std::fmt::Debug for Shared {
 mod tests {
     use super::*;
     use crate::format::Codec;
+    use crate::store::Encoding;
 
     #[test]
     fn results_can_be_waited_for_in_order() {
-        let pool = Pool::new(3, Encoding { codec: Codec::Zstd, level: 1 }).unwrap();
-        let tickets: Vec<_> = (0..100u64).map(|i| pool.read(move || i * i)).collect();
+        let pool =
+            Pool::new(3, || Encoder::new(Encoding { codec: Codec::Zstd, level: 1 })).unwrap();
+        let tickets: Vec<_> = (0..100u64).map(|i| pool.run(move |_| i * i)).collect();
         for (i, ticket) in tickets.into_iter().enumerate() {
             assert_eq!(ticket.wait().unwrap(), (i * i) as u64);
         }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
-use super::contents::{HoleHasher, SmallContent};
+use super::contents::SmallContent;
 use super::error::{MkfsError, Result};
 
 /// Reads until `buf` is full or the file ends; returns the bytes read.
@@ -71,20 +71,12 @@ pub(super) fn read_small(
 ) -> Result<SmallContent> {
     let failed = |source| MkfsError::source(path(), source);
     let segments = data_segments(file, size, allocated).map_err(failed)?;
-    let total: u64 = segments.iter().map(|(_, len)| len).sum();
-    let mut bytes = vec![0; total as usize];
-    let mut hasher = HoleHasher::default();
-    let mut done = 0;
-    for &(start, len) in &segments {
-        let part = &mut bytes[done..done + len as usize];
+    SmallContent::read(size, segments, |start, part| {
         let found = read_full_at(file, part, start).map_err(failed)?;
         if found < part.len() {
             let found = start + found as u64;
             return Err(MkfsError::Shrank { path: path(), expected: size, found });
         }
-        hasher.skip_to(start);
-        hasher.update(part);
-        done += len as usize;
-    }
-    Ok(SmallContent { size, segments, bytes, digest: hasher.finish(size) })
+        Ok(())
+    })
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, IntoInnerError, Read, Seek, Write};
+use std::os::unix::fs::FileExt as _;
 
 use super::contents::spill_error;
 use super::error::Result;
@@ -47,4 +48,25 @@ impl Spool {
             }
         }
     }
+}
+
+/// Copies the segments of a file that is no file of this machine to where they
+/// are in `file`; `fill` fills a buffer with what is at an offset.
+pub(super) fn spool_segments(
+    segments: &[(u64, u64)],
+    file: &File,
+    fill: &mut dyn FnMut(u64, &mut [u8]) -> Result<()>,
+) -> Result<()> {
+    let mut piece = vec![0; 1 << 18];
+    for &(start, len) in segments {
+        let mut at = start;
+        while at < start + len {
+            let piece_len = (piece.len() as u64).min(start + len - at);
+            let piece = &mut piece[..piece_len as usize];
+            fill(at, piece)?;
+            file.write_all_at(piece, at).map_err(spill_error)?;
+            at += piece_len;
+        }
+    }
+    Ok(())
 }

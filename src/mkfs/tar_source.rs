@@ -3,24 +3,24 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::contents::{ContentWriter, HoleHasher, SmallContent, allocated, spill_error};
+use super::contents::{ContentWriter, SmallContent, allocated, spill_error};
 use super::error::Result;
 use super::exclude::Excludes;
 use super::large::{LargeContent, Layout};
 use super::records::{FileBytes, Meta, Records};
 use super::scratch::Scratch;
+use super::spool::spool_segments;
 use super::tar::{AclNames, Kind, Member, Reader, acl_mode, encode_acl};
 use super::tar_stream::open_stream;
 use super::tar_tree::{TarTree, parse_path};
 use super::{HardLinks, Options, Progress};
 use crate::format::{InodeData, MAX_MAJOR, MAX_MINOR, XattrSet};
 use crate::fs::ROOT_INO;
+use crate::legacy::project::AtMost;
 
 /// A tar stream, decompressed.
 type Stream = Reader<Box<dyn Read>>;
@@ -29,17 +29,31 @@ type Stream = Reader<Box<dyn Read>>;
 /// pass through unlinked files in `scratch`.
 pub(super) fn read_tar(
     input: Box<dyn Read>,
+    limits: Option<Limits>,
     options: &Options,
     scratch: &Scratch,
     records: &mut Records,
     contents: &mut ContentWriter<'_>,
     progress: &mut dyn Progress,
 ) -> Result<()> {
-    let mut stream = Reader::new(open_stream(input)?);
+    let input = open_stream(input)?;
+    let input = match limits {
+        // Names, headers and the padding at the end unpack from nothing, too.
+        Some(limits) => {
+            let most = limits.members.saturating_mul(4096).saturating_add(limits.bytes);
+            Box::new(AtMost { input, left: most })
+        }
+        None => input,
+    };
+    let mut stream = Reader::new(input);
     let mut tree = TarTree::new(scratch)?;
     let names = AclNames::default();
+    let mut seen = Limits::default();
     while let Some(mut member) = stream.next_member()? {
         let failed = |tail: String| stream.error(&tail);
+        if let Some(limits) = limits {
+            check_untrusted(&mut member, limits, &mut seen).map_err(failed)?;
+        }
         let path = parse_path(&member.path).map_err(failed)?;
         if is_excluded(&options.excludes, &path, member.kind == Kind::Directory) {
             continue;
@@ -75,6 +89,40 @@ pub(super) fn read_tar(
             .map_err(|error| error.about(|tail| stream.error(tail)))?;
     }
     tree.emit(records, contents)
+}
+
+/// How much a stream may hold that comes from somebody unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Members.
+    pub members: u64,
+    /// Bytes of all files, holes included.
+    pub bytes: u64,
+}
+
+/// Refuses what an honest archive of a project does not hold and a hostile one
+/// uses: names that lead elsewhere, devices, more than anybody would expect.
+fn check_untrusted(member: &mut Member, limits: Limits, seen: &mut Limits) -> Result<(), String> {
+    seen.members += 1;
+    seen.bytes = seen.bytes.saturating_add(member.size);
+    if seen.members > limits.members {
+        return Err(format!("there are more than {} members", limits.members));
+    }
+    if seen.bytes > limits.bytes {
+        return Err(format!("there are more than {} bytes of files", limits.bytes));
+    }
+    let is_link = member.kind == Kind::HardLink;
+    for path in [&member.path].into_iter().chain(is_link.then_some(&member.link)) {
+        if path.starts_with(b"/") {
+            return Err("an absolute name is not unpacked".into());
+        }
+    }
+    if matches!(member.kind, Kind::CharDevice | Kind::BlockDevice | Kind::Fifo) {
+        return Err("a device or fifo is not unpacked".into());
+    }
+    // What was unpacked is run by nobody but who unpacked it.
+    member.perm &= 0o777;
+    Ok(())
 }
 
 /// Whether the target of a hard link is what patterns exclude. Its content went by
@@ -173,46 +221,17 @@ fn store(
         return Ok((0, FileBytes::default()));
     }
     let segments = member.segments.take().unwrap_or_else(|| vec![(0, size)]);
+    let mut fill = |_, buf: &mut [u8]| stream.read_exact(buf);
     if size <= contents.small_limit() {
         let bytes = FileBytes { size, allocated: allocated(&segments) };
         progress.bytes(size);
-        return Ok((contents.add_small(&read_small(stream, size, segments)?)?, bytes));
+        return Ok((contents.add_small(&SmallContent::read(size, segments, fill)?)?, bytes));
     }
     let file = scratch.file().map_err(spill_error)?;
-    spool(stream, &segments, &file)?;
+    spool_segments(&segments, &file, &mut fill)?;
     let path = Path::new(OsStr::from_bytes(&member.path));
     let layout = Layout::Segments(segments);
     let large = LargeContent { file: &file, size, layout, path };
     let stored = contents.add_large(&large, progress)?;
     Ok((stored.number, FileBytes { size, allocated: stored.allocated }))
-}
-
-/// Reads a member that is packed whole.
-fn read_small(stream: &mut Stream, size: u64, segments: Vec<(u64, u64)>) -> Result<SmallContent> {
-    let mut bytes = vec![0; allocated(&segments) as usize];
-    stream.read_exact(&mut bytes)?;
-    let mut hasher = HoleHasher::default();
-    let mut done = 0;
-    for &(start, len) in &segments {
-        hasher.skip_to(start);
-        hasher.update(&bytes[done..done + len as usize]);
-        done += len as usize;
-    }
-    Ok(SmallContent { size, segments, bytes, digest: hasher.finish(size) })
-}
-
-/// Copies the segments of a member to where they are in the file.
-fn spool(stream: &mut Stream, segments: &[(u64, u64)], file: &File) -> Result<()> {
-    let mut piece = vec![0; 1 << 16];
-    for &(start, len) in segments {
-        let mut at = start;
-        while at < start + len {
-            let piece_len = (piece.len() as u64).min(start + len - at);
-            let piece = &mut piece[..piece_len as usize];
-            stream.read_exact(piece)?;
-            file.write_all_at(piece, at).map_err(spill_error)?;
-            at += piece_len;
-        }
-    }
-    Ok(())
 }

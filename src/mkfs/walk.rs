@@ -343,7 +343,7 @@ impl Walker<'_, '_> {
         let (dir, Child { name, facts, .. }) = (Arc::clone(dir), child);
         let reading = if size <= self.small {
             self.queued_bytes += size;
-            Reading::Small(self.pool.read(move || read_small_file(&dir, &name, &facts)))
+            Reading::Small(self.pool.run(move |_| read_small_file(&dir, &name, &facts)))
         } else {
             Reading::Large { dir, name, facts }
         };

@@ -184,7 +184,7 @@ fn no_trace(picture: &Picture) -> String {
              it was resized, cropped or re-encoded with losses"
         ),
         _ if (picture.width(), picture.rows()) == (1, 1) => {
-            "the picture is a single pixel: boot pixels of pxOS projects cannot be read yet".into()
+            "the picture is a single pixel, which holds no file system; a project pixel can be mounted and imported".into()
         }
         _ => "the picture holds no pxfs file system (make one with mkfs.pxfs)".into(),
     }

@@ -38,6 +38,8 @@ pub(super) struct MountOptions {
     /// Where in SOURCE the picture starts, in bytes.
     pub(super) offset: u64,
     pub(super) digest: Option<Digest>,
+    /// Where registry and blob of a project pixel lie.
+    pub(super) store: Option<PathBuf>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) log_level: Option<LevelFilter>,
     pub(super) log_file: Option<PathBuf>,
@@ -65,6 +67,7 @@ impl Default for MountOptions {
             subdir: None,
             offset: 0,
             digest: None,
+            store: None,
             idle_timeout: None,
             log_level: None,
             log_file: None,
@@ -148,6 +151,7 @@ pub(super) const SPECS: &[Spec] = &[
     valued("mem", "SIZE", "memory for all caches (default 256M)", set!(mem from memory)),
     valued("subdir", "PATH", "mount this directory of the picture", set!(subdir from path)),
     valued("offset", "BYTES", "where in SOURCE the picture starts", set!(offset from size)),
+    valued("store", "DIR", "registry and blob of a project pixel", set!(store from path)),
     valued("digest", "HEX", "refuse any other tree than this one", set!(digest from digest)),
     valued(
         "idle_timeout",

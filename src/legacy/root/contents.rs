@@ -110,7 +110,7 @@ fn read_exact(stretch: &Stretch, offset: u64, buf: &mut [u8]) -> io::Result<()> 
 }
 
 /// Inflates and compares a content without keeping any of it.
-pub(super) fn prove_content(files: &dyn RootFiles, content: &Content) -> io::Result<()> {
+pub(crate) fn prove_content(files: &dyn RootFiles, content: &Content) -> io::Result<()> {
     let stretch = blob(files, content)?;
     prove(content, &stretch)
 }

@@ -314,7 +314,7 @@ mod tests {
     }
 
     fn text(value: &Value) -> EntryText {
-        json::entry_text(&serde_json::value::to_raw_value(value).unwrap())
+        json::entry_text(&value.to_string())
     }
 
     fn good_content() -> Value {

@@ -17,13 +17,13 @@ const MAX_JSON: u64 = 256 << 20;
 const MAX_ENTRY: usize = 64 << 10;
 
 /// The bytes of a JSON file.
-pub(super) fn read_json(files: &dyn RootFiles, file: &'static str) -> Result<Vec<u8>, RootError> {
+pub(crate) fn read_json(files: &dyn RootFiles, file: &'static str) -> Result<Vec<u8>, RootError> {
     let bytes = files.open(file).and_then(|open| read_whole(&*open, MAX_JSON));
     bytes.map_err(|source| RootError::Io { file, source })
 }
 
 /// Calls `each` for every member of the object that `text` is.
-pub(super) fn each_member(
+pub(crate) fn each_member(
     file: &'static str,
     text: &[u8],
     each: &mut dyn FnMut(String, &RawValue),
@@ -67,7 +67,7 @@ pub(super) fn small_value(value: &RawValue) -> Option<Value> {
 }
 
 /// Reads an entry.
-pub(super) fn entry_text(value: &RawValue) -> EntryText {
+pub(super) fn entry_text(text: &str) -> EntryText {
     struct Visit;
     impl<'de> Visitor<'de> for Visit {
         type Value = Fields;
@@ -84,7 +84,6 @@ pub(super) fn entry_text(value: &RawValue) -> EntryText {
             Ok(fields)
         }
     }
-    let text = value.get();
     if text.len() > MAX_ENTRY {
         return EntryText::Other;
     }

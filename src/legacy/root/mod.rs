@@ -25,8 +25,10 @@ pub use files::{DirFiles, Origin, ReadAt, RootFiles, TreeFiles};
 pub use finding::{Finding, Level};
 pub use paths::clean_path;
 pub use tree::RootTree;
+pub(crate) use tree::{DESCRIPTION, ORIGINAL, REQUIRES};
 
-use json::{each_member, read_json};
+pub(crate) use contents::prove_content;
+pub(crate) use json::{each_member, read_json};
 
 /// Why a root cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -88,7 +90,7 @@ impl Root {
         })?;
         let mut index = HashMap::new();
         each_member(PIXELFS, entries.as_bytes(), &mut |key, value| {
-            let value = json::entry_text(value);
+            let value = json::entry_text(value.get());
             if let Some(entry) = entry::path_entry(&key, value, &mut findings) {
                 insert(&mut paths, &mut index, key, entry, PIXELFS, &mut findings);
             }
@@ -134,6 +136,16 @@ impl Root {
     }
 }
 
+/// Reads an entry of the registry; `None` if it is of no use.
+pub(crate) fn parse_content(key: &str, value: &str) -> Option<Content> {
+    entry::content(key, json::entry_text(value), &mut Vec::new())
+}
+
+/// Reads an entry of pixelfs.json; `None` if it is of no use.
+pub(crate) fn parse_path(key: &str, value: &str) -> Option<PathEntry> {
+    entry::path_entry(key, json::entry_text(value), &mut Vec::new())
+}
+
 fn read_contents(
     files: &dyn RootFiles,
     findings: &mut Vec<Finding>,
@@ -146,7 +158,7 @@ fn read_contents(
         text => text?,
     };
     each_member(REGISTRY, &text, &mut |key, value| {
-        let value = json::entry_text(value);
+        let value = json::entry_text(value.get());
         if let Some(entry) = entry::content(&key, value, findings) {
             insert(&mut contents, &mut index, entry.id, entry, REGISTRY, findings);
         }

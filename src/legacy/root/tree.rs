@@ -257,6 +257,7 @@ impl Tree for RootTree {
         let entry = &self.root.paths[index];
         match name {
             DESCRIPTION if !entry.description.is_empty() => Ok(entry.description.clone().into()),
+            ORIGINAL if !entry.original_path.is_empty() => Ok(entry.original_path.clone().into()),
             REQUIRES if !entry.requires.is_empty() => Ok(entry.requires.join("\n").into()),
             _ => Err(FsError::NoXattr),
         }
@@ -264,7 +265,7 @@ impl Tree for RootTree {
 
     fn xattr_names(&self, ino: Ino) -> Result<Vec<Vec<u8>>> {
         self.node(ino)?;
-        let names = [DESCRIPTION, REQUIRES].into_iter();
+        let names = [DESCRIPTION, ORIGINAL, REQUIRES].into_iter();
         Ok(names.filter(|name| self.xattr(ino, name).is_ok()).map(<[u8]>::to_vec).collect())
     }
 
@@ -279,9 +280,10 @@ impl Tree for RootTree {
     }
 }
 
-/// What an entry's description and requirements are as extended attributes.
-const DESCRIPTION: &[u8] = b"user.pxfs.description";
-const REQUIRES: &[u8] = b"user.pxfs.requires";
+/// What an entry's description, source and requirements are as extended attributes.
+pub(crate) const DESCRIPTION: &[u8] = b"user.pxfs.description";
+pub(crate) const ORIGINAL: &[u8] = b"user.pxfs.original_path";
+pub(crate) const REQUIRES: &[u8] = b"user.pxfs.requires";
 
 impl PixelTree for RootTree {
     fn pixel(&self, ino: Ino) -> Result<Pixel> {

@@ -1,0 +1,72 @@
+//! Writing a root's files so that whoever reads them, or a crash, finds the old
+//! ones or the new ones and nothing between; and locks against two who write.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use rustix::fs::FlockOperation;
+
+use super::error::{BuildError, Result};
+use crate::mkfs::Unpublished;
+
+/// Locks a directory or a file against others of us until the handle is dropped;
+/// waits for them, and says so.
+pub(super) fn lock(path: &Path) -> Result<File> {
+    let failed = || BuildError::file(path);
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
+    let file = file.map_err(failed())?;
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => return Ok(file),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            log::warn!("{}: waiting for another pxfs that changes it", path.display());
+        }
+        Err(error) => return Err(failed()(error.into())),
+    }
+    rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))
+        .map_err(|error| failed()(error.into()))?;
+    Ok(file)
+}
+
+/// Writes a file of `dir` in place of the old one, of which it keeps mode and
+/// owner. It is on the disk when this returns.
+pub(super) fn write_file(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let path = dir.join(name);
+    write_new(dir, &path, bytes).map_err(BuildError::file(&path))
+}
+
+fn write_new(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = Unpublished::create(dir, path)?;
+    new.file().write_all(bytes)?;
+    publish_as(new, path)
+}
+
+/// Puts a complete file in the place of the one at `path`.
+pub(super) fn publish_as(new: Unpublished, path: &Path) -> io::Result<()> {
+    if let Ok(old) = std::fs::symlink_metadata(path)
+        && old.is_file()
+    {
+        new.file().set_permissions(old.permissions())?;
+        // Only root may give files away; to others their own files are fine.
+        let _ = std::os::unix::fs::fchown(new.file(), Some(old.uid()), Some(old.gid()));
+    }
+    new.file().sync_all()?;
+    new.publish(path, true)
+}
+
+/// A directory of the root that is to be written into: made if it is missing,
+/// refused if it is a link, which could lead anywhere.
+pub(super) fn own_directory(root: &Path, name: &str) -> Result<std::path::PathBuf> {
+    let path = root.join(name);
+    match std::fs::create_dir(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => made.map_err(BuildError::file(&path))?,
+    }
+    let found = std::fs::symlink_metadata(&path).map_err(BuildError::file(&path))?;
+    if !found.is_dir() {
+        let shown = path.display();
+        return Err(BuildError::refused(format!("{shown}: is no directory of the root")));
+    }
+    Ok(path)
+}
