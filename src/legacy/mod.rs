@@ -7,7 +7,7 @@
 pub(crate) mod beneath;
 pub mod god;
 pub(crate) mod inflate;
-pub(crate) mod pixel_png;
+pub mod pixel_png;
 pub mod project;
 pub mod registry;
 pub mod root;

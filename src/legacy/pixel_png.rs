@@ -9,7 +9,8 @@ use std::path::Path;
 const MAX_FILE: u64 = 1 << 20;
 
 /// What is wrong with a picture that should be one pixel with all four channels.
-pub(crate) enum PixelFault {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PixelFault {
     /// It is no picture of one pixel at all.
     Other,
     /// It has no alpha channel: a fourth of the id is missing.
@@ -17,7 +18,10 @@ pub(crate) enum PixelFault {
 }
 
 /// The picture of an id: a PNG with one RGBA pixel.
-pub(crate) fn pixel_png(id: u32) -> io::Result<Vec<u8>> {
+///
+/// # Errors
+/// What the encoder gives; memory does not fail.
+pub fn pixel_png(id: u32) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
     encoder.set_color(png::ColorType::Rgba);
@@ -29,7 +33,10 @@ pub(crate) fn pixel_png(id: u32) -> io::Result<Vec<u8>> {
 }
 
 /// The id in a picture of one pixel: its channels, red first.
-pub(crate) fn parse_pixel(bytes: &[u8]) -> Result<u32, PixelFault> {
+///
+/// # Errors
+/// What keeps it from being one.
+pub fn parse_pixel(bytes: &[u8]) -> Result<u32, PixelFault> {
     let limits = png::Limits { bytes: MAX_FILE as usize };
     let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
     decoder.set_transformations(png::Transformations::IDENTITY);
