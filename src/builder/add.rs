@@ -42,8 +42,7 @@ impl RootBuilder {
         let blobs = own_directory(&self.dir, BLOBS)?;
         let blob =
             Unpublished::create(&blobs, &blobs.join("blob")).map_err(BuildError::file(&blobs))?;
-        let packed =
-            pack_stock(&mut input, blob.file(), progress).map_err(BuildError::file(file))?;
+        let packed = pack_stock(&mut input, file, blob.file(), progress)?;
         let (id, known) = self.id_for(&packed.sha256)?;
         self.check_new(new, Some(id))?;
         let is_good = known.as_ref().is_some_and(|known| self.is_proven(known));

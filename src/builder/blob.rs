@@ -2,9 +2,11 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
+use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
+use super::error::{BuildError, Result};
 use super::zlib::Stock;
 use crate::format::Digest;
 
@@ -19,30 +21,33 @@ pub(super) struct Packed {
     pub(super) compressed: u64,
 }
 
-/// Compresses `input` into `out` as the Python tools do; `progress` is told the
-/// bytes read.
+/// Compresses the file `input`, which is at `path`, into `out` as the Python tools
+/// do; `progress` is told the bytes read.
 pub(super) fn pack_stock(
     input: &mut dyn Read,
+    path: &Path,
     out: &File,
     progress: &mut dyn FnMut(u64),
-) -> std::io::Result<Packed> {
+) -> Result<Packed> {
+    let failed = || BuildError::file("a blob");
     let mut hasher = Sha256::new();
-    let mut stream = Stock::new(Counted { out: std::io::BufWriter::new(out), len: 0 })?;
+    let counted = Counted { out: std::io::BufWriter::new(out), len: 0 };
+    let mut stream = Stock::new(counted).map_err(failed())?;
     let mut size = 0;
     let mut piece = vec![0; 1 << 18];
     loop {
         let read = match input.read(&mut piece) {
             Ok(0) => break,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            read => read?,
+            read => read.map_err(BuildError::file(path))?,
         };
         hasher.update(&piece[..read]);
-        stream.write_all(&piece[..read])?;
+        stream.write_all(&piece[..read]).map_err(failed())?;
         size += read as u64;
         progress(read as u64);
     }
-    let mut counted = stream.finish()?;
-    counted.out.flush()?;
+    let mut counted = stream.finish().map_err(failed())?;
+    counted.out.flush().map_err(failed())?;
     Ok(Packed { sha256: hasher.finalize().into(), size, compressed: counted.len })
 }
 

@@ -165,8 +165,41 @@ fn copy_blob(root: &RootBuilder, content: &Content, mut out: &File) -> Result<u6
 #[derive(Debug)]
 pub(super) struct PackWriter {
     path: std::path::PathBuf,
-    out: BufWriter<File>,
+    out: BufWriter<Pack>,
     at: u64,
+}
+
+/// The file; what was appended goes away unless it is finished.
+#[derive(Debug)]
+struct Pack {
+    file: File,
+    first: u64,
+    is_finished: bool,
+}
+
+impl std::io::Write for Pack {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl std::io::Seek for Pack {
+    fn seek(&mut self, to: std::io::SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+impl Drop for Pack {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Nothing leads there; it would only take up room.
+            let _ = self.file.set_len(self.first);
+        }
+    }
 }
 
 impl PackWriter {
@@ -191,7 +224,8 @@ impl PackWriter {
             at = at.min(end);
             file.set_len(at).map_err(failed())?;
         }
-        let mut out = BufWriter::with_capacity(1 << 20, file);
+        let pack = Pack { file, first: at, is_finished: false };
+        let mut out = BufWriter::with_capacity(1 << 20, pack);
         std::io::Seek::seek(&mut out, std::io::SeekFrom::Start(at)).map_err(failed())?;
         Ok(Self { path, out, at })
     }
@@ -210,7 +244,7 @@ impl PackWriter {
 
     /// Takes back what was appended from `at` on.
     pub(super) fn cut(&mut self, at: u64) -> Result<()> {
-        let cut = self.out.flush().and_then(|()| self.out.get_ref().set_len(at));
+        let cut = self.out.flush().and_then(|()| self.out.get_ref().file.set_len(at));
         let back =
             cut.and_then(|()| std::io::Seek::seek(&mut self.out, std::io::SeekFrom::Start(at)));
         back.map_err(BuildError::file(&self.path))?;
@@ -222,14 +256,16 @@ impl PackWriter {
     fn copy(&mut self, root: &RootBuilder, content: &Content) -> Result<(u64, u64)> {
         self.out.flush().map_err(BuildError::file(&self.path))?;
         let at = self.at;
-        let len = copy_blob(root, content, self.out.get_ref())?;
+        let len = copy_blob(root, content, &self.out.get_ref().file)?;
         self.at += len;
         Ok((at, len))
     }
 
     /// Everything is on the disk when this returns.
     pub(super) fn finish(mut self) -> Result<()> {
-        let done = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
-        done.map_err(BuildError::file(&self.path))
+        let done = self.out.flush().and_then(|()| self.out.get_ref().file.sync_all());
+        done.map_err(BuildError::file(&self.path))?;
+        self.out.get_mut().is_finished = true;
+        Ok(())
     }
 }
