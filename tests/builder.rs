@@ -327,6 +327,30 @@ fn the_pack_is_appended_to_and_compacted() {
     assert_eq!(work.read("project_files.bin"), pack);
 }
 
+#[test]
+fn blobs_that_are_not_compressed_are_packed_too() {
+    let work = Work::new_root();
+    work.pxfs("add /a note.dat").expect(0);
+    work.pxfs("add /b kernel.dat").expect(0);
+    fs::copy(work.path("note.dat"), work.path("file_blobs/file_9F645EDF.bin")).unwrap();
+    let mut registry: Value =
+        serde_json::from_slice(&work.read("file_boot_registry.json")).unwrap();
+    registry["2674155231"]["compressed_size"] = json!(0);
+    work.write("file_boot_registry.json", &registry.to_string());
+    work.is_clean();
+    for line in ["pack", "pack --compact", "pack --compact"] {
+        work.pxfs(line).expect(0);
+        work.is_clean();
+        fs::remove_dir_all(work.path("file_blobs")).unwrap();
+        work.is_clean();
+    }
+    // A pack of which the registry says nothing is somebody else's.
+    work.write("file_boot_registry.json", "{}");
+    let pack = work.read("project_files.bin");
+    work.pxfs("auto-add tool.dat").expect(0);
+    assert!(work.read("project_files.bin").starts_with(&pack));
+}
+
 /// A tree with files of all types, a large one and things no root can hold.
 fn many_files(dir: &Path) {
     fs::create_dir_all(dir.join("deep/er")).unwrap();
@@ -418,6 +442,11 @@ fn a_picture_is_changed_like_a_root() {
     assert_eq!(work.paths(image).len(), 305);
     work.pxfs("verify -q w.png").expect(0);
     work.pxfs(&format!("auto-discover {image}")).expect(0);
+    // It does not take itself in, and a link to it stays a link.
+    symlink("w.png", work.path("link.png")).unwrap();
+    let sum = work.json("auto-add --json --image link.png --under /self .");
+    assert!(work.path("link.png").is_symlink(), "{sum}");
+    assert!(!work.paths(image).iter().any(|path| path.ends_with("w.png")));
     work.pxfs(&format!("desktop {image}")).expect(0);
 }
 

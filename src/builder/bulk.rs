@@ -130,7 +130,7 @@ impl RootBuilder {
             Bulk { root: self, options, pool, pack, known, dirs, queue, queued_bytes: 0, summary };
         for source in sources {
             let excludes = Excludes::new(source, &options.excludes)?;
-            list_sources(source, Some(&dir), &excludes, &mut |step| match step {
+            list_sources(source, &dir, &excludes, &mut |step| match step {
                 Ok(Some(found)) => bulk.push(found, progress),
                 Ok(None) => {
                     bulk.summary.passed_over += 1;
@@ -432,23 +432,27 @@ impl RootBuilder {
     /// get: the directory for its type, then its name.
     pub fn unlisted(&self) -> Vec<(String, Content)> {
         let listed: HashSet<u32> = self.each_path().map(|path| path.id).collect();
-        let mut taken = HashSet::new();
+        let (mut taken, mut dirs) = (HashSet::new(), HashSet::new());
+        for (path, _) in self.paths.iter() {
+            enter_dirs(&mut dirs, path);
+        }
         let mut found = Vec::new();
         for content in self.each_content().filter(|content| !listed.contains(&content.id)) {
             let area = area_of(pixel_type(&content.kind));
             let mut path = format!("{area}/{}", content.name);
-            if self.check_path(&path).is_err() && clean_path(&path).is_err() {
+            if clean_path(&path).is_err() {
                 path = format!("{area}/{:08X}", content.id);
             }
+            let is_taken = |path: &str| self.paths.get(path).is_some() || taken.contains(path);
             let is_free = |path: &String| {
-                self.check_path(path).is_ok()
-                    && self.paths.get(path).is_none()
-                    && !taken.contains(path)
+                let mut above = path.match_indices('/').skip(1).map(|(at, _)| &path[..at]);
+                !is_taken(path) && !dirs.contains(path) && !above.any(is_taken)
             };
             if !is_free(&path) {
                 path = format!("{path}.{:08X}", content.id);
             }
-            if is_free(&path) {
+            if is_free(&path) && clean_path(&path).is_ok() {
+                enter_dirs(&mut dirs, &path);
                 taken.insert(path.clone());
                 found.push((path, content));
             } else {

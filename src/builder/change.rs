@@ -62,15 +62,19 @@ impl RootBuilder {
             self.registry.remove(&content.id.to_string());
         }
         self.save_registry()?;
+        let kept: HashSet<String> = self
+            .each_content()
+            .flat_map(|content| [content.pixel_file, content.blob_file])
+            .collect();
         for content in &gone {
             // Only what is where we would have put it: a registry may name anything.
             let blob = format!("{}/file_{:08X}.bin", super::add::BLOBS, content.id);
-            if content.blob_file == blob {
+            if content.blob_file == blob && !kept.contains(&blob) {
                 let _ = std::fs::remove_file(self.dir.join(blob));
             }
             let pixel = &content.pixel_file;
             let is_ours = pixel.ends_with(super::add::PIXEL_END) && !pixel.contains('/');
-            if is_ours && !self.each_content().any(|other| other.pixel_file == *pixel) {
+            if is_ours && !kept.contains(pixel) {
                 let _ = std::fs::remove_file(self.dir.join(pixel));
             }
         }

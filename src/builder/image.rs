@@ -26,7 +26,7 @@ use crate::legacy::root::{DESCRIPTION, REQUIRES, ReadAt, clean_path};
 use crate::mkfs::{
     Excludes, HardLinks, MkfsError, Options, Progress, Source, Summary, XattrChoice, make,
 };
-use crate::picture::{OpenOptions, Picture};
+use crate::picture::{Container, OpenOptions, Picture};
 use crate::store::{Encoding, Store};
 
 /// A picture that is open for changes; no other pxfs changes it meanwhile.
@@ -36,7 +36,7 @@ pub struct ImageBuilder {
     volume: Arc<Volume>,
     pub(super) tree: Overlay,
     /// Held, and so is the lock.
-    _lock: File,
+    lock: File,
 }
 
 impl ImageBuilder {
@@ -45,18 +45,27 @@ impl ImageBuilder {
     /// # Errors
     /// When it is no picture with a file system.
     pub fn open(image: &Path, mem: u64) -> Result<Self> {
+        // A link stays a link: what it leads to is replaced.
+        let image = &image.canonicalize().map_err(BuildError::file(image))?;
         let lock = lock_name(image)?;
         let failed = |error: &dyn std::fmt::Display| {
             BuildError::refused(format!("{}: {error}", image.display()))
         };
+        let found = lock.metadata().map_err(BuildError::file(image))?;
+        if !found.is_file() {
+            return Err(failed(&"is no regular file, and only such a one can be replaced"));
+        }
         let file = lock.try_clone().map_err(BuildError::file(image))?;
         let picture = Picture::from_file(file, &OpenOptions { offset: 0, mem });
         let picture = picture.map_err(|error| failed(&error))?;
+        if !matches!(picture.container(), Container::Png | Container::SeekablePng) {
+            return Err(failed(&"is no PNG, which it would become; use 'pxfs convert' first"));
+        }
         let options = crate::store::OpenOptions { cache: mem / 4 * 3, digest: None };
         let store = Store::open(picture, &options).map_err(|error| failed(&error))?;
         let volume = Arc::new(Volume::new(store).map_err(|error| failed(&error))?);
         let tree = Overlay::new(Arc::clone(&volume) as Arc<dyn PixelTree>);
-        Ok(Self { image: image.to_owned(), volume, tree, _lock: lock })
+        Ok(Self { image: image.to_owned(), volume, tree, lock })
     }
 
     /// Adds a file of this machine under a path; directories on the way are made.
@@ -156,10 +165,10 @@ impl ImageBuilder {
     /// What is wrong with single files is in the summary.
     pub fn add_many(&mut self, sources: &[PathBuf], options: &BulkOptions) -> Result<BulkSummary> {
         let start = std::time::Instant::now();
-        let mut summary = BulkSummary::default();
+        let (mut summary, image) = (BulkSummary::default(), self.image.clone());
         for source in sources {
             let excludes = Excludes::new(source, &options.excludes)?;
-            list_sources(source, None, &excludes, &mut |step| {
+            list_sources(source, &image, &excludes, &mut |step| {
                 match step {
                     Ok(None) => summary.passed_over += 1,
                     Err(sentence) => summary.failed.push(sentence),
@@ -316,8 +325,14 @@ impl ImageBuilder {
         options.replace = true;
         options.cover =
             cover.as_ref().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
+        let old = self.lock.metadata().map_err(BuildError::file(&self.image))?;
         let tree: Arc<dyn PixelTree> = Arc::new(self.tree);
-        Ok(make(&self.image, Source::Tree(tree), &options, progress)?)
+        let summary = make(&self.image, Source::Tree(tree), &options, progress)?;
+        let kept = std::fs::set_permissions(&self.image, old.permissions());
+        kept.map_err(BuildError::file(&self.image))?;
+        // Only root may give files away; to others their own files are fine.
+        let _ = std::os::unix::fs::chown(&self.image, Some(old.uid()), Some(old.gid()));
+        Ok(summary)
     }
 }
 

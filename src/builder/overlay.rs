@@ -46,6 +46,8 @@ pub(super) struct Overlay {
     nodes: Vec<Node>,
     /// By directory: names that are new (with what they name) or gone.
     changes: HashMap<Ino, BTreeMap<Vec<u8>, Option<Ino>>>,
+    /// Directories that a directory with changes has more, or less.
+    more_dirs: HashMap<Ino, i64>,
     /// Types, attributes and parents that differ from those of the tree.
     kinds: HashMap<Ino, PixelType>,
     xattrs: HashMap<Ino, BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -59,6 +61,7 @@ impl Overlay {
             base,
             nodes: Vec::new(),
             changes: HashMap::new(),
+            more_dirs: HashMap::new(),
             kinds: HashMap::new(),
             xattrs: HashMap::new(),
             parents: HashMap::new(),
@@ -84,7 +87,29 @@ impl Overlay {
     }
 
     fn change(&mut self, dir: Ino, name: &[u8], to: Option<Ino>) {
+        let is_dir = |found: Result<FileKind>| found.is_ok_and(|kind| kind == FileKind::Directory);
+        let was = is_dir(self.find(dir, name).and_then(|ino| self.kind(ino)));
+        let is = to.is_some_and(|ino| is_dir(self.kind(ino)));
+        *self.more_dirs.entry(dir).or_default() += i64::from(is) - i64::from(was);
         self.changes.entry(dir).or_default().insert(name.to_vec(), to);
+    }
+
+    /// What a name in a directory names.
+    fn find(&self, dir: Ino, name: &[u8]) -> Result<Ino> {
+        match self.changes.get(&dir).and_then(|changes| changes.get(name)) {
+            Some(Some(ino)) => Ok(*ino),
+            Some(None) => Err(FsError::NotFound),
+            None if dir & OWN != 0 => Err(FsError::NotFound),
+            None => Ok(self.base.lookup(dir, name)?.ino),
+        }
+    }
+
+    fn kind(&self, ino: Ino) -> Result<FileKind> {
+        match self.node(ino) {
+            Some(Node::Dir { .. }) => Ok(FileKind::Directory),
+            Some(Node::File(_)) => Ok(FileKind::Regular),
+            None => Ok(self.base.attr(ino)?.kind),
+        }
     }
 
     /// The directory at `parts`, made if need be, with those it lies in.
@@ -158,41 +183,13 @@ impl Overlay {
         }
         Ok(names)
     }
-
-    /// Directories that a directory with changes has more, or less.
-    fn more_dirs(&self, dir: Ino) -> Result<i64> {
-        let Some(changes) = self.changes.get(&dir) else {
-            return Ok(0);
-        };
-        let mut more = 0;
-        for (name, to) in changes {
-            let was = match dir & OWN {
-                0 => self.base.lookup(dir, name).is_ok_and(|old| old.kind == FileKind::Directory),
-                _ => false,
-            };
-            let is = match to {
-                Some(ino) => self.attr(*ino)?.kind == FileKind::Directory,
-                None => false,
-            };
-            more += i64::from(is) - i64::from(was);
-        }
-        Ok(more)
-    }
 }
 
 type Names = BTreeMap<Vec<u8>, Ino>;
 
 impl Tree for Overlay {
     fn lookup(&self, dir: Ino, name: &[u8]) -> Result<Attr> {
-        match self.changes.get(&dir).and_then(|changes| changes.get(name)) {
-            Some(Some(ino)) => self.attr(*ino),
-            Some(None) => Err(FsError::NotFound),
-            None if dir & OWN != 0 => Err(FsError::NotFound),
-            None => {
-                let found = self.base.lookup(dir, name)?;
-                self.attr(found.ino)
-            }
-        }
+        self.attr(self.find(dir, name)?)
     }
 
     fn attr(&self, ino: Ino) -> Result<Attr> {
@@ -217,7 +214,8 @@ impl Tree for Overlay {
             None => self.base.attr(ino)?,
         };
         if attr.kind == FileKind::Directory {
-            let nlink = i64::from(attr.nlink) + self.more_dirs(ino)?;
+            let more = self.more_dirs.get(&ino).copied().unwrap_or(0);
+            let nlink = i64::from(attr.nlink) + more;
             attr.nlink = u32::try_from(nlink).unwrap_or(2);
         }
         Ok(attr)
@@ -246,7 +244,7 @@ impl Tree for Overlay {
         };
         let names = self.merged(dir, changes)?;
         for (index, (name, ino)) in names.iter().enumerate().skip(from as usize) {
-            let kind = self.attr(*ino)?.kind;
+            let kind = self.kind(*ino)?;
             if !visit(DirEntry { ino: *ino, kind, name, next: index as u64 + 1 }) {
                 break;
             }

@@ -52,7 +52,7 @@ impl RootBuilder {
             done += content.original_size;
             if let Err(error) = crate::legacy::root::prove_content(&*self.files, &content) {
                 summary.failed.push(format!("{}: {error}", id_text(content.id)));
-            } else if content.compressed_size != 0 {
+            } else {
                 good.push(content);
             }
             progress(done, total);
@@ -218,9 +218,10 @@ impl PackWriter {
             return Err(BuildError::refused(sentence));
         }
         let mut at = found.len();
-        if !root.has_unknown_entries() {
-            let ends = root.each_content().filter_map(|content| content.packed);
-            let end = ends.map(|(offset, len)| offset.saturating_add(len)).max().unwrap_or(0);
+        let ends = root.each_content().filter_map(|content| content.packed);
+        let end = ends.map(|(offset, len)| offset.saturating_add(len)).max();
+        // A pack of which the registry knows nothing belongs to another registry.
+        if let (Some(end), false) = (end, root.has_unknown_entries()) {
             at = at.min(end);
             file.set_len(at).map_err(failed())?;
         }

@@ -23,23 +23,24 @@ pub(super) struct Found {
 /// A file, something that a root cannot hold, or a sentence on what failed.
 type Step = std::result::Result<Option<Found>, String>;
 
-/// Calls `visit` for what is in `source`, by name. Links are not followed. The
-/// files that make up the pxOS root in `root`, if it is one, are left out.
+/// Calls `visit` for what is in `source`, by name. Links are not followed. What
+/// makes up the target itself is left out: a root's own files in its directory,
+/// a picture.
 pub(super) fn list_sources(
     source: &Path,
-    root: Option<&Path>,
+    target: &Path,
     excludes: &Excludes,
     visit: &mut dyn FnMut(Step) -> Result<()>,
 ) -> Result<()> {
-    let own = match root {
-        Some(root) => Some(identity(&std::fs::metadata(root).map_err(BuildError::file(root))?)),
-        None => None,
-    };
+    let own = identity(&std::fs::metadata(target).map_err(BuildError::file(target))?);
     // The user's own path may be a link.
     let found = match std::fs::metadata(source) {
         Ok(found) => found,
         Err(error) => return visit(Err(format!("{}: {error}", source.display()))),
     };
+    if !found.is_dir() && identity(&found) == own {
+        return Ok(());
+    }
     if !found.is_dir() {
         let name = source.file_name().unwrap_or(source.as_os_str());
         return visit(step(source.to_owned(), name.to_str().map(str::to_owned), &found));
@@ -57,11 +58,13 @@ pub(super) fn list_sources(
                 continue;
             }
         };
+        let is_own = identity(&found) == own;
         if !found.is_dir() {
-            visit(step(path, inside, &found))?;
+            if !is_own {
+                visit(step(path, inside, &found))?;
+            }
             continue;
         }
-        let is_root = own == Some(identity(&found));
         let mut names = match names_in(&path) {
             Ok(names) => names,
             Err(error) => {
@@ -73,7 +76,7 @@ pub(super) fn list_sources(
         // The last one is taken up first.
         for (name, is_dir) in names.into_iter().rev() {
             let child = path.join(&name);
-            if excludes.matches(&child, is_dir) || is_root && is_of_root(&name) {
+            if excludes.matches(&child, is_dir) || is_own && is_of_root(&name) {
                 continue;
             }
             let inside = inside.as_deref().zip(name.to_str()).map(|(dir, name)| match dir {

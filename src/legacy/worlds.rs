@@ -12,7 +12,10 @@ use crate::fs::{FileKind, FsError, PixelTree, Result, Step, Worlds, resolve, wal
 const MAX_RAW: u64 = 128 << 20;
 
 /// The longest file in /worlds that may be a god pixel: a 1x1 PNG has 70 bytes.
-const MAX_PIXEL_FILE: u64 = 4096;
+const MAX_PIXEL_FILE: u64 = 256;
+
+/// Files in /worlds that are looked at: mounting must not take long.
+const MAX_LOOKED_AT: usize = 10_000;
 
 /// The god pixels of a root, resurrected when they are asked for.
 #[derive(Debug)]
@@ -57,11 +60,15 @@ impl GodWorlds {
 
 /// Files below /worlds that are single pixels, with a slash as `_`.
 fn pixels_of(tree: &dyn PixelTree) -> Vec<(String, u32)> {
-    let mut found = Vec::new();
+    let (mut found, mut looked_at) = (Vec::new(), 0);
     let Ok(worlds) = resolve(tree, b"/worlds", true) else {
         return found;
     };
     let walked = walk(tree, worlds.ino, &mut |step| {
+        looked_at += 1;
+        if looked_at > MAX_LOOKED_AT {
+            return Ok(false);
+        }
         if let Step::Entry(path, attr) = step
             && attr.kind == FileKind::Regular
             && attr.size <= MAX_PIXEL_FILE
