@@ -417,7 +417,7 @@ impl NewFile {
         let mut file = open_source(path)?;
         let found = file.metadata().map_err(BuildError::file(path))?;
         let mut hasher = Sha256::new();
-        let mut piece = vec![0; 1 << 18];
+        let mut piece = vec![0; found.len().clamp(1, 1 << 18) as usize];
         let mut size = 0;
         loop {
             match file.read(&mut piece).map_err(BuildError::file(path))? {
