@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use crate::pxi::isa::{self, Instruction, Operand};
+use crate::pxi::isa::{self, Instruction, Isa, Kind};
 use crate::pxi::module::{MAGIC, PHASE5_HEADER};
 use crate::pxi::{Pixel, Raster};
 
@@ -57,8 +57,8 @@ fn labels(pixels: &[Pixel]) -> BTreeSet<usize> {
     let skipped = if module_entry(pixels).is_some() { PHASE5_HEADER } else { 0 };
     let code = pixels[skipped..].iter();
     let targets = code.filter_map(|pixel| {
-        let kind = isa::decode(*pixel)?;
-        kind.operands.contains(&Operand::Target).then(|| target(*pixel))
+        let kind = isa::decode(*pixel, Isa::Pxi1)?;
+        kind.operands.iter().any(|op| op.kind == Kind::Absolute).then(|| target(*pixel))
     });
     targets.filter(|address| (skipped..pixels.len()).contains(address)).collect()
 }
@@ -83,7 +83,7 @@ fn fill(pixel: Pixel, count: usize) -> String {
 }
 
 fn line(pixel: Pixel, labels: &BTreeSet<usize>) -> String {
-    match isa::decode(pixel) {
+    match isa::decode(pixel, Isa::Pxi1) {
         Some(kind) => instruction(kind, pixel, labels),
         None => {
             let [r, g, b, a] = pixel.channels();
@@ -94,11 +94,10 @@ fn line(pixel: Pixel, labels: &BTreeSet<usize>) -> String {
 
 fn instruction(kind: &Instruction, pixel: Pixel, labels: &BTreeSet<usize>) -> String {
     let bytes = pixel.channels();
-    let operands = kind.operands.iter().map(|operand| match operand {
-        Operand::Register(n) => format!("R{}", bytes[*n]),
-        Operand::Byte(n) => bytes[*n].to_string(),
-        Operand::Target if labels.contains(&target(pixel)) => label(target(pixel)),
-        Operand::Target => target(pixel).to_string(),
+    let operands = kind.operands.iter().map(|operand| match operand.kind {
+        Kind::Register => format!("R{}", operand.get(pixel)),
+        Kind::Absolute if labels.contains(&target(pixel)) => label(target(pixel)),
+        _ => operand.get(pixel).to_string(),
     });
     let mut text = kind.mnemonic.to_owned();
     let operands = operands.collect::<Vec<_>>().join(", ");
@@ -116,12 +115,12 @@ fn instruction(kind: &Instruction, pixel: Pixel, labels: &BTreeSet<usize>) -> St
 /// What helps a reader: the character that a LOAD may be, or why a pixel does nothing.
 fn remark(pixel: Pixel) -> String {
     let [opcode, _, number, _] = pixel.channels();
-    match isa::decode(pixel) {
+    match isa::decode(pixel, Isa::Pxi1) {
         Some(kind) if kind.opcode == isa::LOAD && (b' '..=b'~').contains(&number) => {
             format!("  '{}'", char::from(number))
         }
         Some(_) => String::new(),
-        None => match isa::by_opcode(opcode) {
+        None => match isa::by_opcode(opcode, Isa::Pxi1) {
             Some(kind) => format!("  {} of a register that does not exist: no-op", kind.mnemonic),
             None => "  no instruction: skipped".to_owned(),
         },

@@ -13,6 +13,7 @@ pub mod host;
 pub mod isa;
 pub mod module;
 pub mod pixel;
+pub mod pxim2;
 pub mod raster;
 pub mod stop;
 mod syscall;

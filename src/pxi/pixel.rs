@@ -28,6 +28,16 @@ impl Pixel {
         self.0.to_le_bytes()
     }
 
+    /// The number that a pixel is in PXI-2: red highest, so that a file's pixel is its id.
+    pub const fn value(self) -> u32 {
+        self.0.swap_bytes()
+    }
+
+    /// The pixel that is a number.
+    pub const fn of_value(value: u32) -> Self {
+        Self(value.swap_bytes())
+    }
+
     /// The word: red in the lowest eight bits, alpha in the highest.
     pub const fn word(self) -> u32 {
         self.0

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::diagnostic::LineError;
 use super::statement::{Expr, ExprKind, Line, Statement, Value};
 use super::{Diagnostic, MAX_ERRORS, Options, Plan};
-use crate::pxi::isa::{self, Instruction, Operand};
+use crate::pxi::isa::{self, Instruction, Kind};
 use crate::pxi::module::{MAGIC, PHASE5_HEADER};
 use crate::pxi::raster::MAX_PIXELS;
 use crate::pxi::{Pixel, Raster};
@@ -58,21 +58,22 @@ impl Names {
         kind: &Instruction,
         operands: &[Value],
         ignored: &[Expr],
+        address: usize,
     ) -> Result<Pixel, LineError> {
-        let mut bytes = kind.blank();
+        let mut pixel = Pixel::from(kind.blank());
         for (operand, value) in kind.operands.iter().zip(operands) {
-            match (operand, value) {
-                (Operand::Register(n) | Operand::Byte(n), Value::Register(r)) => bytes[*n] = *r,
-                (Operand::Register(n) | Operand::Byte(n), Value::Expr(expr)) => {
-                    bytes[*n] = self.byte(expr)?;
+            let number = match value {
+                Value::Register(register) => i64::from(*register),
+                Value::Expr(expr) => {
+                    // What is relative is written as an address.
+                    let origin = if operand.kind == Kind::Relative { address as i64 } else { 0 };
+                    let (least, most) = operand.range();
+                    self.number(expr, least + origin, most + origin)? - origin
                 }
-                (Operand::Target, Value::Expr(expr)) => {
-                    let address = self.number(expr, 0, i64::from(u16::MAX))? as u16;
-                    [bytes[2], bytes[3]] = address.to_be_bytes();
-                }
-                (Operand::Target, Value::Register(r)) => bytes[3] = *r,
-            }
+            };
+            pixel = operand.set(pixel, number);
         }
+        let mut bytes = pixel.channels();
         for (argument, expr) in kind.ignored().zip(ignored) {
             bytes[argument] = self.byte(expr)?;
         }
@@ -90,7 +91,7 @@ pub(super) fn emit(
     let mut errors = Vec::new();
     for ((number, line), &address) in lines.iter().zip(&plan.addresses) {
         if let Some((statement, _)) = &line.statement
-            && let Err(error) = write(statement, &plan.names, &mut pixels[address..])
+            && let Err(error) = write(statement, &plan.names, address, &mut pixels[address..])
         {
             errors.push(error.at(*number));
         }
@@ -111,10 +112,15 @@ pub(super) fn emit(
 }
 
 /// Writes one statement's pixels; `.org` and the like leave background.
-fn write(statement: &Statement, names: &Names, room: &mut [Pixel]) -> Result<(), LineError> {
+fn write(
+    statement: &Statement,
+    names: &Names,
+    address: usize,
+    room: &mut [Pixel],
+) -> Result<(), LineError> {
     match statement {
         Statement::Instruction { kind, operands, ignored } => {
-            room[0] = names.instruction(kind, operands, ignored)?;
+            room[0] = names.instruction(kind, operands, ignored, address)?;
         }
         Statement::Pixel(channels) => room[0] = names.pixel(channels)?,
         Statement::Fill(count, channels) => {

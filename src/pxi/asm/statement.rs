@@ -2,7 +2,7 @@
 
 use super::diagnostic::{LineError, Span};
 use super::token::{Token, tokens};
-use crate::pxi::isa::{self, Instruction, Operand, REGISTERS};
+use crate::pxi::isa::{self, Instruction, Kind, REGISTERS};
 
 /// How deep lo(..) and hi(..) may be nested; deeper is a mistake, and recursion has a floor.
 const MAX_DEPTH: usize = 8;
@@ -149,9 +149,9 @@ impl Parser<'_> {
                 let count = kind.operands.len();
                 self.expect(',', &format!("expected: {} has {count} operands", kind.mnemonic))?;
             }
-            operands.push(match operand {
-                Operand::Register(_) => Value::Register(self.register()?),
-                Operand::Byte(_) | Operand::Target => Value::Expr(self.expr(0)?),
+            operands.push(match operand.kind {
+                Kind::Register => Value::Register(self.register()?),
+                _ => Value::Expr(self.expr(0)?),
             });
         }
         let mut ignored = Vec::new();
