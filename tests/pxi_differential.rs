@@ -208,7 +208,9 @@ impl Random {
         if self.below(8) == 0 {
             return (self.next() as u32).to_le_bytes();
         }
-        let op = isa::TABLE[self.below(isa::TABLE.len() as u64) as usize].opcode;
+        let ours: Vec<u8> =
+            isa::TABLE.iter().filter(|i| i.is_in(isa::Isa::Pxi1)).map(|i| i.opcode).collect();
+        let op = ours[self.below(ours.len() as u64) as usize];
         // HALT ends everything, so most of them become something else.
         let op = if op == isa::HALT && self.below(4) > 0 { isa::PUSH } else { op };
         let mut register = || self.below(17) as u8;
@@ -246,7 +248,7 @@ fn state_of(width: u32, height: u32, memory: &[[u8; 4]], fuel: u64) -> State {
 fn random_programs_end_in_the_same_state() {
     let mut random = Random(20_260_131);
     let mut halted = 0;
-    for round in 0..20_000 {
+    for round in 0..100_000 {
         let (width, height) = match random.below(20) {
             0 => (1, 1),
             1 => (1 + random.below(700), 1),
@@ -262,7 +264,7 @@ fn random_programs_end_in_the_same_state() {
         assert_eq!(ours, naive.state, "round {round}, {width}x{height}, fuel {fuel}");
     }
     // Both kinds of end must have been compared.
-    assert!((1000..19_000).contains(&halted), "{halted} halted");
+    assert!((5000..95_000).contains(&halted), "{halted} halted");
 }
 
 #[test]

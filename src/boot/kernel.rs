@@ -65,6 +65,9 @@ pub enum StageError {
     /// The module did not come to an end.
     #[error("out of fuel: not done after {0} steps (--fuel allows more)")]
     OutOfFuel(u64),
+    /// The module ended with a status that says it failed.
+    #[error("ended with status {0}")]
+    Exit(u32),
     /// The machine refused to go on.
     #[error("trap: {0}")]
     Trap(#[from] Trap),
@@ -81,6 +84,7 @@ impl StageError {
             Self::Module(_) => "bad-header",
             Self::Requires(_) => "requires",
             Self::OutOfFuel(_) => "out-of-fuel",
+            Self::Exit(_) => "exit",
             Self::Trap(_) => "trap",
         }
     }
@@ -240,7 +244,8 @@ fn run(
     }
     log.write(&Entry::new(Level::Info, "ran", message).of(stage).id(id).ran(steps, time))?;
     let result = match stop {
-        Stop::Halt | Stop::Return | Stop::EndOfMemory => Ok(()),
+        Stop::Halt | Stop::Return | Stop::EndOfMemory | Stop::Exit(0) => Ok(()),
+        Stop::Exit(status) => Err(StageError::Exit(status)),
         Stop::OutOfFuel => Err(StageError::OutOfFuel(fuel)),
         Stop::Trap(trap) => Err(StageError::Trap(trap)),
     };

@@ -4,6 +4,8 @@
 //! errors become results inside the machine (a register of 0), never panics
 //! outside it.
 
+use crate::pxi::isa::calls::CallError;
+
 /// A request of SYS_BLOB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlobRequest {
@@ -77,7 +79,41 @@ pub enum ScreenError {
     Closed(std::io::ErrorKind),
 }
 
-/// Answers the system calls of a machine.
+/// A line for the host's log (LOG).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogLine {
+    /// How much it matters.
+    pub level: LogLevel,
+    /// A word that programs know the event by.
+    pub event: String,
+    /// What happened.
+    pub text: String,
+}
+
+/// How much a log line matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Level 0.
+    Info,
+    /// Level 1.
+    Warn,
+    /// Level 2.
+    Error,
+}
+
+/// Which stage log lines belong to (STAGE).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageLabel {
+    /// Its number or word.
+    pub stage: String,
+    /// Its name.
+    pub name: String,
+    /// Its module's path.
+    pub path: String,
+}
+
+/// Answers the system calls of a machine. Those of PXI-2 have answers that
+/// refuse, for hosts that do not offer them.
 pub trait Host {
     /// Appends a character to the screen (PRINT).
     ///
@@ -93,6 +129,137 @@ pub trait Host {
     /// # Errors
     /// The program goes on with R0 = 0.
     fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError>;
+
+    /// Whether a model says yes (ORACLE).
+    ///
+    /// # Errors
+    /// As for [`llm`](Self::llm), and when the answer is neither yes nor no.
+    fn oracle(&mut self, question: &str) -> Result<bool, LlmError> {
+        let prompt = format!("{question}\nAnswer with one word: yes or no.");
+        let answer = self.llm(&LlmRequest { prompt, max_len: 16, model: 0 })?;
+        match answer.trim_start().to_lowercase() {
+            text if text.starts_with("yes") => Ok(true),
+            text if text.starts_with("no") => Ok(false),
+            _ => Err(LlmError::Failed("the answer is neither yes nor no".into())),
+        }
+    }
+
+    /// The files that the machine may see.
+    fn files(&self) -> Option<&dyn Files> {
+        None
+    }
+
+    /// Writes a log line (LOG).
+    ///
+    /// # Errors
+    /// When there is no log, or it cannot be written.
+    fn log(&mut self, _line: &LogLine) -> Result<(), CallError> {
+        Err(CallError::NotSupported)
+    }
+
+    /// Says which stage the log lines from here on belong to (STAGE).
+    ///
+    /// # Errors
+    /// When there is no log.
+    fn stage(&mut self, _label: Option<StageLabel>) -> Result<(), CallError> {
+        Err(CallError::NotSupported)
+    }
+
+    /// Milliseconds since some moment, never going back.
+    fn milliseconds(&mut self) -> u64 {
+        0
+    }
+
+    /// Seconds since 1970.
+    fn unix_seconds(&mut self) -> u64 {
+        0
+    }
+
+    /// Reads a line of input of at most `max` bytes, without its end (INPUT).
+    ///
+    /// # Errors
+    /// [`CallError::EndOfInput`] at the end, [`CallError::NotSupported`] where there is none.
+    fn input(&mut self, _max: usize) -> Result<Vec<u8>, CallError> {
+        Err(CallError::NotSupported)
+    }
+
+    /// A call was refused before it reached the host, by the policy.
+    fn denied(&mut self, _call: &str, _error: CallError) {}
+}
+
+/// What is known of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stat {
+    /// 1 a file, 2 a directory, 3 anything else.
+    pub kind: u32,
+    /// Bytes.
+    pub size: u64,
+    /// Its pixel id, 0 if it is no file.
+    pub id: u32,
+    /// Permissions and type as stat(2) has them.
+    pub mode: u32,
+    /// Seconds since 1970, 0 before and beyond 2106.
+    pub modified: u32,
+    /// Names it has.
+    pub links: u32,
+    /// The code of its type in pxOS, 0 if it has none.
+    pub pixel_type: u32,
+}
+
+/// A file by its path or a content by its pixel id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which<'a> {
+    /// By path.
+    Path(&'a str),
+    /// By id.
+    Id(u32),
+}
+
+/// The file system that a machine booted from, as its programs see it. Paths
+/// are those of the root, links are followed, and nothing leads out of it.
+pub trait Files {
+    /// The path without links, `.` and `..`: what a policy is asked about.
+    ///
+    /// # Errors
+    /// When there is nothing of that path.
+    fn canonical(&self, path: &str) -> Result<String, CallError>;
+
+    /// What is known of a file.
+    ///
+    /// # Errors
+    /// When there is nothing of that path, or it cannot be read.
+    fn stat(&self, path: &str) -> Result<Stat, CallError>;
+
+    /// The pixel id of a file's content.
+    ///
+    /// # Errors
+    /// When it is no file, or cannot be read.
+    fn resolve(&self, path: &str) -> Result<u32, CallError>;
+
+    /// The names in a directory, sorted by bytes, without `.` and `..`.
+    ///
+    /// # Errors
+    /// When it is no directory, or cannot be read.
+    fn list(&self, path: &str) -> Result<Vec<Vec<u8>>, CallError>;
+
+    /// Reads at most `len` bytes from `offset` on; less only at the end.
+    ///
+    /// # Errors
+    /// When it is no file, or cannot be read.
+    fn read(&self, which: Which<'_>, offset: u64, len: usize) -> Result<Vec<u8>, CallError>;
+
+    /// Reads a whole file of at most `limit` bytes, whose SHA-256 is what the
+    /// root declares; gives its id, too.
+    ///
+    /// # Errors
+    /// [`CallError::Digest`] when it is not; when it cannot be read or is longer.
+    fn checked(&self, which: Which<'_>, limit: u64) -> Result<(Vec<u8>, u32), CallError>;
+
+    /// The paths that a file requires.
+    ///
+    /// # Errors
+    /// When there is no file of that path.
+    fn requires(&self, path: &str) -> Result<Vec<String>, CallError>;
 }
 
 /// A host that keeps the screen's text and knows neither blobs nor models.

@@ -7,19 +7,26 @@
 //! the assembler, the disassembler and that document.
 
 pub mod asm;
-pub mod cpu;
+mod call;
 pub mod disasm;
+pub mod governor;
 pub mod host;
 pub mod isa;
+pub mod link;
+pub mod machine;
 pub mod module;
 pub mod pixel;
 pub mod pxim2;
+mod random;
 pub mod raster;
 pub mod stop;
 mod syscall;
 
-pub use cpu::{Limits, Machine};
-pub use host::{BlobError, BlobReply, BlobRequest, Host, LlmError, LlmRequest, ScreenError};
+pub use governor::{Governor, Policy, PolicyError};
+pub use host::{BlobError, BlobReply, BlobRequest, Files, Host, LlmError, LlmRequest, ScreenError};
+pub use isa::Isa;
+pub use isa::calls::CallError;
+pub use machine::{Limits, Machine};
 pub use module::{Layout, ModuleError, Program};
 pub use pixel::Pixel;
 pub use raster::{Raster, RasterError};

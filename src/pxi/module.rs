@@ -1,4 +1,4 @@
-//! PXIM 1.x modules: which of the two header layouts, and where they start.
+//! Programs: raw pictures, and modules of PXIM 1.x and 2.x; where they start.
 //!
 //! Two layouts exist, and the same bytes mean different things in them. The one
 //! of the documents (PHASE5) has four header pixels and the entry as low byte,
@@ -6,6 +6,8 @@
 //! 256 and numbers high byte first. [`Program::parse`] tells them apart by the
 //! rule that fits all files seen. A picture without the magic is a raw program.
 
+use crate::pxi::isa::Isa;
+use crate::pxi::pxim2::{Header, HeaderError};
 use crate::pxi::{Machine, Pixel, Raster};
 
 /// The first pixel of a module: "PXIM".
@@ -28,6 +30,8 @@ pub enum Layout {
     Phase5,
     /// The old compiler's layout: header, table at 64, code at 256.
     Compiler,
+    /// PXIM 2.x: PXI-2 code.
+    Pxim2,
 }
 
 impl std::fmt::Display for Layout {
@@ -36,6 +40,7 @@ impl std::fmt::Display for Layout {
             Self::Raw => "raw program",
             Self::Phase5 => "PXIM 1.x module",
             Self::Compiler => "PXIM 1.x module of the compiler's layout",
+            Self::Pxim2 => "PXIM 2.0 module",
         })
     }
 }
@@ -50,7 +55,7 @@ pub enum ModuleError {
         pixels: usize,
     },
     /// A version this machine does not run.
-    #[error("module is PXIM {major}.{minor}, this machine runs PXIM 1.x")]
+    #[error("module is PXIM {major}.{minor}, this machine runs PXIM 1.x and 2.0")]
     Version {
         /// Major version.
         major: u8,
@@ -67,6 +72,9 @@ pub enum ModuleError {
         /// Last pixel it may be.
         last: usize,
     },
+    /// A header of PXIM 2.x that is wrong.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
 }
 
 /// A program picture and where it starts.
@@ -75,12 +83,20 @@ pub struct Program {
     raster: Raster,
     layout: Layout,
     entry: usize,
+    header: Option<Header>,
+}
+
+/// What the first pixels say.
+struct Start {
+    layout: Layout,
+    entry: usize,
+    header: Option<Header>,
 }
 
 impl Program {
-    /// A picture taken as code from pixel 0 on, whatever it holds.
+    /// A picture taken as PXI-1 code from pixel 0 on, whatever it holds.
     pub fn raw(raster: Raster) -> Self {
-        Self { raster, layout: Layout::Raw, entry: 0 }
+        Self { raster, layout: Layout::Raw, entry: 0, header: None }
     }
 
     /// Reads the header, if there is one.
@@ -88,16 +104,87 @@ impl Program {
     /// # Errors
     /// [`ModuleError`] when the magic is there and the rest of the header is wrong.
     pub fn parse(raster: Raster) -> Result<Self, ModuleError> {
-        let pixels = raster.pixels();
+        let Start { layout, entry, header } = Start::of(raster.pixels())?;
+        Ok(Self { raster, layout, entry, header })
+    }
+
+    /// The generation and the entry of what lies in these pixels.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse). The checksum of a module in memory is not
+    /// compared: its data may have changed since it was loaded.
+    pub(super) fn entry_of(pixels: &[Pixel]) -> Result<(Isa, u32), ModuleError> {
+        if let Some(entry) = Header::entry_in_memory(pixels)? {
+            return Ok((Isa::Pxi2, entry));
+        }
+        Ok((Isa::Pxi1, Start::of(pixels)?.entry as u32))
+    }
+
+    /// How the picture is laid out.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// The generation of its code.
+    pub fn isa(&self) -> Isa {
+        if self.layout == Layout::Pxim2 { Isa::Pxi2 } else { Isa::Pxi1 }
+    }
+
+    /// The pixel at which execution starts.
+    pub fn entry(&self) -> usize {
+        self.entry
+    }
+
+    /// The header of a module of PXIM 2.x.
+    pub fn header(&self) -> Option<&Header> {
+        self.header.as_ref()
+    }
+
+    /// The picture.
+    pub fn raster(&self) -> &Raster {
+        &self.raster
+    }
+
+    /// A fresh machine with the program at the start of its memory. What it
+    /// imports is not there: see [`link`](crate::pxi::link::link).
+    pub fn into_machine(self) -> Machine {
+        match &self.header {
+            None => Machine::new(self.raster, 0, self.entry),
+            Some(header) => {
+                let length = header.length as usize;
+                let mut memory = self.raster.pixels()[..length].to_vec();
+                memory.resize(header.memory as usize, Pixel::default());
+                self.into_linked(memory)
+            }
+        }
+    }
+
+    /// A machine of PXI-2 with this memory, which holds the program and what it imports.
+    pub fn into_linked(self, memory: Vec<Pixel>) -> Machine {
+        let frame = self.header.as_ref().and_then(|header| header.frame);
+        let (width, height) = frame.unwrap_or((self.raster.width(), self.raster.height()));
+        let frame = Raster::blank(width, height);
+        Machine::new2(Raster::column(memory), frame, self.entry as u32)
+    }
+}
+
+impl Start {
+    fn of(pixels: &[Pixel]) -> Result<Self, ModuleError> {
         if pixels.first() != Some(&MAGIC) {
-            return Ok(Self::raw(raster));
+            return Ok(Self { layout: Layout::Raw, entry: 0, header: None });
         }
         let Some(header) = pixels.first_chunk::<PHASE5_HEADER>() else {
             return Err(ModuleError::Short { pixels: pixels.len() });
         };
         let [_, version, entry, _] = header.map(Pixel::channels);
-        if version[0] != 1 {
-            return Err(ModuleError::Version { major: version[0], minor: version[1] });
+        match version[0] {
+            1 => {}
+            2 => {
+                let header = Header::parse(pixels)?;
+                let entry = header.entry as usize;
+                return Ok(Self { layout: Layout::Pxim2, entry, header: Some(header) });
+            }
+            major => return Err(ModuleError::Version { major, minor: version[1] }),
         }
         let (layout, entry, first) = if is_compiler_layout(pixels) {
             let [high, low, ..] = pixels[COMPILER_TABLE].channels();
@@ -109,27 +196,7 @@ impl Program {
         if entry < first || entry > last {
             return Err(ModuleError::Entry { entry, first, last });
         }
-        Ok(Self { raster, layout, entry })
-    }
-
-    /// How the picture is laid out.
-    pub fn layout(&self) -> Layout {
-        self.layout
-    }
-
-    /// The pixel at which execution starts.
-    pub fn entry(&self) -> usize {
-        self.entry
-    }
-
-    /// The picture.
-    pub fn raster(&self) -> &Raster {
-        &self.raster
-    }
-
-    /// A fresh machine with the program at the start of its memory.
-    pub fn into_machine(self) -> Machine {
-        Machine::new(self.raster, 0, self.entry)
+        Ok(Self { layout, entry, header: None })
     }
 }
 
@@ -188,10 +255,10 @@ mod tests {
 
     #[test]
     fn bad_headers_are_refused_with_their_reason() {
-        let v2 = (1, [2, 1, 0, 0]);
+        let v3 = (1, [3, 1, 0, 0]);
         let cases = [
             (picture(2, &[MAGIC_CELL, V1]), ModuleError::Short { pixels: 2 }),
-            (picture(9, &[MAGIC_CELL, v2]), ModuleError::Version { major: 2, minor: 1 }),
+            (picture(9, &[MAGIC_CELL, v3]), ModuleError::Version { major: 3, minor: 1 }),
             (
                 picture(9, &[MAGIC_CELL, V1, (2, [3, 0, 0, 0])]),
                 ModuleError::Entry { entry: 3, first: 4, last: 8 },

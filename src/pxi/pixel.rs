@@ -38,6 +38,18 @@ impl Pixel {
         Self(value.swap_bytes())
     }
 
+    /// A channel: 0 red to 3 alpha, only the two lowest bits of the number count.
+    pub const fn byte(self, channel: u32) -> u32 {
+        self.0 >> (8 * (channel & 3)) & 255
+    }
+
+    /// The pixel with one channel changed to the low eight bits of a value.
+    #[must_use]
+    pub const fn with_byte(self, channel: u32, value: u32) -> Self {
+        let shift = 8 * (channel & 3);
+        Self(self.0 & !(255 << shift) | (value & 255) << shift)
+    }
+
     /// The word: red in the lowest eight bits, alpha in the highest.
     pub const fn word(self) -> u32 {
         self.0

@@ -176,6 +176,24 @@ impl Header {
     }
 }
 
+impl Header {
+    /// The entry of a module that lies in these pixels of a memory; `None` if
+    /// they are no module of PXIM 2.x.
+    ///
+    /// # Errors
+    /// When the entry lies outside.
+    pub(super) fn entry_in_memory(pixels: &[Pixel]) -> Result<Option<u32>, HeaderError> {
+        let Some(head) = pixels.first_chunk::<{ HEADER as usize }>() else {
+            return Ok(None);
+        };
+        if head[0] != MAGIC || head[at::VERSION].channels()[0] != 2 {
+            return Ok(None);
+        }
+        let most = pixels.len().min(MAX_PIXELS as usize) as u32;
+        within("entry", head[at::ENTRY].value(), HEADER, most - 1).map(Some)
+    }
+}
+
 fn within(what: &'static str, value: u32, least: u32, most: u32) -> Result<u32, HeaderError> {
     if (least..=most).contains(&value) {
         return Ok(value);

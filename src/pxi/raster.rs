@@ -76,6 +76,11 @@ impl Raster {
         Self { width, height, pixels }
     }
 
+    /// One column of pixels: a memory has no width.
+    pub(super) fn column(pixels: Vec<Pixel>) -> Self {
+        Self { width: 1, height: pixels.len() as u32, pixels }
+    }
+
     /// Decodes a PNG file.
     ///
     /// # Errors

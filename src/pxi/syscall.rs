@@ -1,6 +1,7 @@
-//! SYS_BLOB and SYS_LLM: from registers to a request of the host, and back.
+//! SYS_BLOB and SYS_LLM of PXI-1: from registers to a request of the host, and back.
 
 use crate::pxi::host::{BlobRequest, Host, LlmRequest};
+use crate::pxi::isa::calls;
 use crate::pxi::stop::Trap;
 use crate::pxi::{Machine, Pixel};
 
@@ -17,8 +18,14 @@ impl Machine {
     /// SYS_BLOB: R0 = bytes written, 0 on any error.
     pub(super) fn sys_blob<H: Host>(&mut self, host: &mut H) -> Result<(), Trap> {
         let [id, destination, length, flags, ..] = self.registers;
-        let start = (self.base + destination as usize).min(self.memory.pixels().len());
-        let room = &mut self.memory.pixels_mut()[start..];
+        if let Err(error) = self.permit_content(calls::BLOB) {
+            host.denied("SYS_BLOB", error);
+            self.registers[0] = 0;
+            return Ok(());
+        }
+        let memory = &mut self.memory.pixels_mut()[self.window.clone()];
+        let start = (destination as usize).min(memory.len());
+        let room = &mut memory[start..];
         let wanted = if length == 0 { DEFAULT_BLOB_LEN } else { length } as usize;
         let max_len = wanted.min(room.len());
         let reply = host.blob(&BlobRequest { id, max_len, inflate: flags & FLAG_INFLATE != 0 });
@@ -31,15 +38,9 @@ impl Machine {
                 Pixel::new(byte, 0, 0, 255)
             };
         }
+        self.forget(start..start + written);
         self.registers[0] = written as u32;
         self.charge(reply.cost)
-    }
-
-    /// Adds to what the host has read for this machine.
-    fn charge(&mut self, cost: u64) -> Result<(), Trap> {
-        self.host_bytes = self.host_bytes.saturating_add(cost);
-        let (used, limit) = (self.host_bytes, self.limits.host_bytes);
-        if used > limit { Err(Trap::HostBudget { used, limit }) } else { Ok(()) }
     }
 
     /// SYS_LLM: R0 = characters written. An empty prompt asks nobody. A refusal
@@ -48,8 +49,11 @@ impl Machine {
     pub(super) fn sys_llm<H: Host>(&mut self, host: &mut H) {
         let [address, output, length, model, ..] = self.registers;
         let max_len = if length == 0 { DEFAULT_LLM_LEN } else { length };
-        let prompt = self.prompt(self.base + address as usize);
+        let prompt = self.prompt(address as usize);
         let answer = if prompt.is_empty() {
+            None
+        } else if let Err(error) = self.permit_model(host.milliseconds(), calls::LLM) {
+            host.denied("SYS_LLM", error);
             None
         } else {
             host.llm(&LlmRequest { prompt, max_len, model }).ok()
@@ -60,7 +64,8 @@ impl Machine {
 
     /// The green channel from `start` up to a zero, the memory's end or 1024 characters.
     fn prompt(&self, start: usize) -> String {
-        let cells = self.memory.pixels().get(start..).unwrap_or_default();
+        let memory = &self.memory.pixels()[self.window.clone()];
+        let cells = memory.get(start..).unwrap_or_default();
         let greens = cells.iter().map(|cell| cell.channels()[1]);
         greens.take(MAX_PROMPT).take_while(|&green| green != 0).map(char::from).collect()
     }

@@ -1,0 +1,260 @@
+//! What programs may do: the policy, which can only be narrowed, and the count
+//! of model calls that it limits.
+//!
+//! The machine asks here before it asks the host, so a call that is forbidden
+//! never leaves it.
+
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+
+use crate::pxi::isa::calls::{self, CallError};
+
+/// Milliseconds in which model calls are counted.
+const MINUTE: u64 = 60_000;
+/// Bytes of a policy's text.
+pub const MAX_POLICY: usize = 1 << 16;
+/// Times that paths may be narrowed; each is kept.
+const MAX_PATH_LISTS: usize = 64;
+
+/// A policy as a program or a file states it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// System calls that are forbidden, by name.
+    #[serde(default)]
+    pub deny: Vec<String>,
+    /// Model calls (LLM, ORACLE, SYS_LLM) in any minute, at most.
+    #[serde(default)]
+    pub llm_per_minute: Option<u32>,
+    /// Directories and files that may be seen; nothing else may.
+    #[serde(default)]
+    pub paths: Option<Vec<String>>,
+    /// Whether contents may be read by their ids although `paths` is given.
+    #[serde(default)]
+    pub ids: bool,
+}
+
+/// Why a text is no policy.
+#[derive(Debug, thiserror::Error)]
+pub enum PolicyError {
+    /// Not JSON, or fields that are not known or of another type.
+    #[error("policy: {0}")]
+    Json(#[from] serde_json::Error),
+    /// Longer than any policy.
+    #[error("policy: longer than {MAX_POLICY} bytes")]
+    TooLong,
+    /// No such system call.
+    #[error("policy: no system call {0:?}")]
+    Call(String),
+    /// A path that is not one.
+    #[error("policy: {0:?} is no clean path from the root")]
+    Path(String),
+}
+
+impl Policy {
+    /// Reads a policy.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for anything that is not understood whole: a policy that
+    /// is half understood protects from nothing.
+    pub fn parse(text: &str) -> Result<Self, PolicyError> {
+        if text.len() > MAX_POLICY {
+            return Err(PolicyError::TooLong);
+        }
+        // By way of an object: serde would take a list for the fields in their order.
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+        let policy: Self = serde_json::from_value(object.into())?;
+        for name in &policy.deny {
+            if calls::by_name(name).is_none() {
+                return Err(PolicyError::Call(name.clone()));
+            }
+        }
+        for path in policy.paths.iter().flatten() {
+            if clean(path).is_none_or(|clean| clean != *path) {
+                return Err(PolicyError::Path(path.clone()));
+            }
+        }
+        Ok(policy)
+    }
+}
+
+/// The path with single slashes and without `.`, `..` and a slash behind;
+/// `None` if it does not begin at the root or leads above it.
+pub fn clean(path: &str) -> Option<String> {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.strip_prefix('/')?.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()?),
+            part => parts.push(part),
+        }
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// All that was narrowed so far, and the model calls of the last minute.
+#[derive(Debug, Clone, Default)]
+pub struct Governor {
+    /// Bit n: call n is forbidden.
+    denied: u64,
+    llm_per_minute: Option<u32>,
+    /// A path must lie within each of them.
+    paths: Vec<Vec<String>>,
+    ids_denied: bool,
+    model_calls: VecDeque<u64>,
+    /// Whether the outermost program is free: a boot kernel is, what it runs is not.
+    kernel: bool,
+}
+
+impl Governor {
+    /// A governor that leaves the outermost program alone.
+    pub fn for_kernel() -> Self {
+        Self { kernel: true, ..Self::default() }
+    }
+
+    /// Forbids more. Nothing that was forbidden is allowed again.
+    ///
+    /// # Errors
+    /// [`CallError::NoRoom`] after too many times.
+    pub fn narrow(&mut self, policy: &Policy) -> Result<(), CallError> {
+        if policy.paths.is_some() && self.paths.len() >= MAX_PATH_LISTS {
+            return Err(CallError::NoRoom);
+        }
+        for call in policy.deny.iter().filter_map(|name| calls::by_name(name)) {
+            self.denied |= 1 << call.number;
+        }
+        if let Some(limit) = policy.llm_per_minute {
+            self.llm_per_minute = Some(self.llm_per_minute.map_or(limit, |old| old.min(limit)));
+        }
+        if let Some(paths) = &policy.paths {
+            self.paths.push(paths.clone());
+            self.ids_denied |= !policy.ids;
+        }
+        Ok(())
+    }
+
+    fn applies(&self, depth: usize) -> bool {
+        depth > 0 || !self.kernel
+    }
+
+    /// Whether a program at that depth may make a call.
+    pub(super) fn permits(&self, depth: usize, number: u16) -> Result<(), CallError> {
+        let is_denied = number < 64 && self.denied >> number & 1 == 1;
+        if self.applies(depth) && is_denied { Err(CallError::Denied) } else { Ok(()) }
+    }
+
+    /// Whether paths are limited for it at all.
+    pub(super) fn limits_paths(&self, depth: usize) -> bool {
+        self.applies(depth) && !self.paths.is_empty()
+    }
+
+    /// Whether it may see a path, which is clean.
+    pub(super) fn permits_path(&self, depth: usize, path: &str) -> Result<(), CallError> {
+        let inside = |list: &Vec<String>| list.iter().any(|prefix| lies_in(path, prefix));
+        if !self.applies(depth) || self.paths.iter().all(inside) {
+            return Ok(());
+        }
+        Err(CallError::Denied)
+    }
+
+    /// Whether it may read contents by their ids.
+    pub(super) fn permits_ids(&self, depth: usize) -> Result<(), CallError> {
+        if self.applies(depth) && self.ids_denied { Err(CallError::Denied) } else { Ok(()) }
+    }
+
+    /// Counts a model call at a time in milliseconds, if it may be made.
+    pub(super) fn count_model_call(&mut self, depth: usize, now: u64) -> Result<(), CallError> {
+        let Some(limit) = self.llm_per_minute.filter(|_| self.applies(depth)) else {
+            return Ok(());
+        };
+        while self.model_calls.front().is_some_and(|then| now.saturating_sub(*then) >= MINUTE) {
+            self.model_calls.pop_front();
+        }
+        if self.model_calls.len() >= limit as usize {
+            return Err(CallError::RateLimited);
+        }
+        self.model_calls.push_back(now);
+        Ok(())
+    }
+}
+
+fn lies_in(path: &str, prefix: &str) -> bool {
+    match path.strip_prefix(prefix) {
+        Some(rest) => rest.is_empty() || rest.starts_with('/') || prefix == "/",
+        None => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn governor(text: &str) -> Governor {
+        let mut governor = Governor::default();
+        governor.narrow(&Policy::parse(text).unwrap()).unwrap();
+        governor
+    }
+
+    #[test]
+    fn a_policy_only_narrows() {
+        let mut governor = governor(r#"{"deny": ["llm"], "llm_per_minute": 3, "paths": ["/a"]}"#);
+        let wide = r#"{"llm_per_minute": 9, "paths": ["/"], "ids": true}"#;
+        governor.narrow(&Policy::parse(wide).unwrap()).unwrap();
+        assert_eq!(governor.permits(0, calls::LLM), Err(CallError::Denied));
+        assert_eq!(governor.permits(0, calls::READ), Ok(()));
+        assert_eq!(governor.permits_path(0, "/a/b"), Ok(()));
+        assert_eq!(governor.permits_path(0, "/ab"), Err(CallError::Denied));
+        assert_eq!(governor.permits_ids(0), Err(CallError::Denied));
+        assert_eq!(governor.llm_per_minute, Some(3));
+    }
+
+    #[test]
+    fn model_calls_are_counted_over_any_minute() {
+        let mut governor = governor(r#"{"llm_per_minute": 2}"#);
+        let mut ask = |now| governor.count_model_call(0, now).is_ok();
+        let asked = [ask(0), ask(30_000), ask(59_999), ask(60_000), ask(60_001), ask(90_000)];
+        assert_eq!(asked, [true, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn what_is_not_understood_whole_is_refused() {
+        let cases = [
+            "",
+            "[]",
+            r#"{"denny": []}"#,
+            r#"{"deny": ["fly"]}"#,
+            r#"{"paths": ["a"]}"#,
+            r#"{"paths": ["/a/../b"]}"#,
+            r#"{"paths": ["/a/"]}"#,
+            r#"{"llm_per_minute": -1}"#,
+        ];
+        for text in cases {
+            assert!(Policy::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_are_made_clean() {
+        let cases = [
+            ("/", Some("/")),
+            ("//a//b/", Some("/a/b")),
+            ("/a/./../b", Some("/b")),
+            ("/..", None),
+            ("a", None),
+            ("", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(clean(path).as_deref(), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_kernel_is_free_and_what_it_runs_is_not() {
+        let mut governor = Governor::for_kernel();
+        governor.narrow(&Policy::parse(r#"{"deny": ["READ"]}"#).unwrap()).unwrap();
+        assert_eq!(governor.permits(0, calls::READ), Ok(()));
+        assert_eq!(governor.permits(1, calls::READ), Err(CallError::Denied));
+    }
+}

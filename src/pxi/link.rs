@@ -1,0 +1,133 @@
+//! From a file to a module in memory: checked, decoded, and with the modules
+//! behind it whose functions it calls.
+
+use std::collections::HashMap;
+
+use crate::pxi::call::Loaded;
+use crate::pxi::host::{Files, Which};
+use crate::pxi::isa::calls::CallError;
+use crate::pxi::module::Program;
+use crate::pxi::pxim2::Header;
+use crate::pxi::raster::{MAX_PIXELS, MAX_PNG_BYTES};
+use crate::pxi::{Pixel, Raster};
+
+/// Modules that may be linked together.
+const MAX_MODULES: usize = 256;
+
+/// Asks whether a path may be read.
+type Permit<'p> = dyn Fn(&str) -> Result<(), CallError> + 'p;
+
+/// Reads a module and what it imports.
+///
+/// # Errors
+/// As for reading; [`CallError::BadModule`] when one of them is no module, or
+/// has not the function that is asked of it.
+pub(super) fn load(
+    files: &dyn Files,
+    which: Which<'_>,
+    permit: &Permit<'_>,
+) -> Result<Loaded, CallError> {
+    let (program, id, cost) = read(files, which)?;
+    let mut linker = Linker { files, permit, memory: Vec::new(), placed: HashMap::new(), cost };
+    let Some(header) = program.header() else {
+        return Ok(Loaded { memory: program.raster().pixels().to_vec(), id, cost });
+    };
+    let header = header.clone();
+    linker.place(program.raster(), &header)?;
+    let wanted = (header.memory - header.length) as usize;
+    if let Which::Path(path) = which {
+        linker.placed.insert(path.to_owned(), (0, header.clone()));
+    }
+    linker.link(0, &header)?;
+    let len = linker.memory.len() + wanted;
+    if len as u64 > MAX_PIXELS {
+        return Err(CallError::NoRoom);
+    }
+    linker.memory.resize(len, Pixel::default());
+    Ok(Loaded { memory: linker.memory, id, cost: linker.cost })
+}
+
+/// Links a program that is already at hand: `None` if it imports nothing.
+///
+/// # Errors
+/// As for [`load`].
+pub fn link(program: &Program, files: &dyn Files) -> Result<Vec<Pixel>, CallError> {
+    let permit = |_: &str| Ok(());
+    let mut linker =
+        Linker { files, permit: &permit, memory: Vec::new(), placed: HashMap::new(), cost: 0 };
+    let Some(header) = program.header() else {
+        return Ok(program.raster().pixels().to_vec());
+    };
+    linker.place(program.raster(), header)?;
+    linker.link(0, header)?;
+    let len = linker.memory.len() + (header.memory - header.length) as usize;
+    if len as u64 > MAX_PIXELS {
+        return Err(CallError::NoRoom);
+    }
+    linker.memory.resize(len, Pixel::default());
+    Ok(linker.memory)
+}
+
+fn read(files: &dyn Files, which: Which<'_>) -> Result<(Program, u32, usize), CallError> {
+    let (bytes, id) = files.checked(which, MAX_PNG_BYTES)?;
+    let raster = Raster::from_png(&bytes).map_err(|_| CallError::BadModule)?;
+    let cost = bytes.len() + raster.pixels().len() * 4;
+    let program = Program::parse(raster).map_err(|_| CallError::BadModule)?;
+    Ok((program, id, cost))
+}
+
+struct Linker<'a> {
+    files: &'a dyn Files,
+    permit: &'a Permit<'a>,
+    memory: Vec<Pixel>,
+    /// Where each module lies, and its header.
+    placed: HashMap<String, (u32, Header)>,
+    cost: usize,
+}
+
+impl Linker<'_> {
+    /// Puts a module behind what is there; its address.
+    fn place(&mut self, raster: &Raster, header: &Header) -> Result<u32, CallError> {
+        let start = self.memory.len();
+        if (start + header.length as usize) as u64 > MAX_PIXELS {
+            return Err(CallError::NoRoom);
+        }
+        self.memory.extend_from_slice(&raster.pixels()[..header.length as usize]);
+        Ok(start as u32)
+    }
+
+    /// Fills the slots of the module at `start`, and of all that it leads to.
+    fn link(&mut self, start: u32, header: &Header) -> Result<(), CallError> {
+        let mut open = vec![(start, header.clone())];
+        while let Some((start, header)) = open.pop() {
+            for import in &header.imports {
+                let (address, target) = match self.placed.get(&import.path) {
+                    Some((address, header)) => (*address, header.clone()),
+                    None => {
+                        let found = self.fetch(&import.path)?;
+                        open.push(found.clone());
+                        found
+                    }
+                };
+                let function = target.functions.iter().find(|f| f.name == import.name);
+                let function = function.ok_or(CallError::BadModule)?;
+                let slot = (start + import.slot) as usize;
+                self.memory[slot] = Pixel::of_value(address + function.address);
+            }
+        }
+        Ok(())
+    }
+
+    fn fetch(&mut self, path: &str) -> Result<(u32, Header), CallError> {
+        if self.placed.len() >= MAX_MODULES {
+            return Err(CallError::NoRoom);
+        }
+        (self.permit)(path)?;
+        let (program, _, cost) = read(self.files, Which::Path(path))?;
+        self.cost += cost;
+        let header = program.header().ok_or(CallError::BadModule)?.clone();
+        let address = self.place(program.raster(), &header)?;
+        self.placed.insert(path.to_owned(), (address, header.clone()));
+        Ok((address, header))
+    }
+}
