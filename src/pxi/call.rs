@@ -137,6 +137,10 @@ impl Machine {
                 let text = self.stopped.clone();
                 self.give(r0, r1, text.as_bytes())
             }
+            calls::JOURNAL => {
+                let bytes = host.journal(r2.into(), r1.min(MAX_READ) as usize)?;
+                self.give(r0, r1, &bytes)
+            }
             _ => Err(CallError::NotSupported.into()),
         }
     }

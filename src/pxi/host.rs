@@ -165,6 +165,14 @@ pub trait Host {
         Err(CallError::NotSupported)
     }
 
+    /// Reads at most `len` bytes of the log so far, lines of JSON, from `offset` on (JOURNAL).
+    ///
+    /// # Errors
+    /// When there is no log.
+    fn journal(&mut self, _offset: u64, _len: usize) -> Result<Vec<u8>, CallError> {
+        Err(CallError::NotSupported)
+    }
+
     /// Milliseconds since some moment, never going back.
     fn milliseconds(&mut self) -> u64 {
         0

@@ -57,6 +57,7 @@ calls! {
     ORACLE = 17, "R0 question, R1 length", "R0", "asks a model for yes (1) or no (0)";
     INPUT = 18, "R0 buffer, R1 room", "R0", "reads a line of input without its end; R0 = bytes";
     STOPPED = 19, "R0 buffer, R1 room", "R0", "why the last module that RUN ran stopped, as a text; R0 = bytes";
+    JOURNAL = 20, "R0 buffer, R1 room, R2 offset", "R0", "reads the host's log so far, as lines of JSON; R0 = bytes, 0 at its end";
 }
 
 /// The system call of a number.
