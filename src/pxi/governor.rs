@@ -14,6 +14,9 @@ use crate::pxi::isa::calls::{self, CallError};
 const MINUTE: u64 = 60_000;
 /// Bytes of a policy's text.
 pub const MAX_POLICY: usize = 1 << 16;
+/// Model calls of one boot, whatever the policies say: each may take minutes,
+/// and fuel does not bound them.
+const MAX_MODEL_CALLS: u32 = 1000;
 /// Times that paths may be narrowed; each is kept.
 const MAX_PATH_LISTS: usize = 64;
 
@@ -103,6 +106,8 @@ pub struct Governor {
     paths: Vec<Vec<String>>,
     ids_denied: bool,
     model_calls: VecDeque<u64>,
+    /// Of the whole boot.
+    model_calls_made: u32,
     /// Whether the outermost program is free: a boot kernel is, what it runs is not.
     kernel: bool,
 }
@@ -165,7 +170,11 @@ impl Governor {
 
     /// Counts a model call at a time in milliseconds, if it may be made.
     pub(super) fn count_model_call(&mut self, depth: usize, now: u64) -> Result<(), CallError> {
+        if self.model_calls_made >= MAX_MODEL_CALLS {
+            return Err(CallError::RateLimited);
+        }
         let Some(limit) = self.llm_per_minute.filter(|_| self.applies(depth)) else {
+            self.model_calls_made += 1;
             return Ok(());
         };
         while self.model_calls.front().is_some_and(|then| now.saturating_sub(*then) >= MINUTE) {
@@ -175,6 +184,7 @@ impl Governor {
             return Err(CallError::RateLimited);
         }
         self.model_calls.push_back(now);
+        self.model_calls_made += 1;
         Ok(())
     }
 }

@@ -34,20 +34,14 @@ pub(super) fn load(
     };
     let header = header.clone();
     linker.place(program.raster(), &header)?;
-    let wanted = (header.memory - header.length) as usize;
     if let Which::Path(path) = which {
         linker.placed.insert(path.to_owned(), (0, header.clone()));
     }
     linker.link(0, &header)?;
-    let len = linker.memory.len() + wanted;
-    if len as u64 > MAX_PIXELS {
-        return Err(CallError::NoRoom);
-    }
-    linker.memory.resize(len, Pixel::default());
     Ok(Loaded { memory: linker.memory, id, cost: linker.cost })
 }
 
-/// Links a program that is already at hand: `None` if it imports nothing.
+/// The memory of a program that is already at hand, with what it imports.
 ///
 /// # Errors
 /// As for [`load`].
@@ -60,11 +54,6 @@ pub fn link(program: &Program, files: &dyn Files) -> Result<Vec<Pixel>, CallErro
     };
     linker.place(program.raster(), header)?;
     linker.link(0, header)?;
-    let len = linker.memory.len() + (header.memory - header.length) as usize;
-    if len as u64 > MAX_PIXELS {
-        return Err(CallError::NoRoom);
-    }
-    linker.memory.resize(len, Pixel::default());
     Ok(linker.memory)
 }
 
@@ -86,13 +75,15 @@ struct Linker<'a> {
 }
 
 impl Linker<'_> {
-    /// Puts a module behind what is there; its address.
+    /// Puts a module with the memory it wants behind what is there; its address.
     fn place(&mut self, raster: &Raster, header: &Header) -> Result<u32, CallError> {
         let start = self.memory.len();
-        if (start + header.length as usize) as u64 > MAX_PIXELS {
+        let end = start + header.memory as usize;
+        if end as u64 > MAX_PIXELS {
             return Err(CallError::NoRoom);
         }
         self.memory.extend_from_slice(&raster.pixels()[..header.length as usize]);
+        self.memory.resize(end, Pixel::default());
         Ok(start as u32)
     }
 
