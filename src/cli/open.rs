@@ -87,6 +87,13 @@ pub(crate) fn open_root(path: &Path, request: &OpenRequest) -> anyhow::Result<Ro
 /// As [`open_root`].
 pub(crate) fn open_root_files(path: &Path) -> anyhow::Result<Root> {
     let shown = || path.display().to_string();
+    if !std::fs::metadata(path).with_context(shown)?.is_dir() {
+        anyhow::bail!(
+            "{}: is a file, and a pxOS root is a directory; of pictures --image is told, or \
+             pxfs verify",
+            shown()
+        );
+    }
     if !path.join(PIXELFS).exists() {
         anyhow::bail!(
             "{}: is a directory without a {PIXELFS}, so no pxOS root; mkfs.pxfs makes a picture \

@@ -105,18 +105,20 @@ pub(in crate::cli) fn import(args: Vec<OsString>) -> Outcome {
                 summary,
                 companions: Vec::new(),
                 left_out: Vec::new(),
+                taken: Vec::new(),
             });
             done.with_context(|| args.image.display().to_string())
         }
         (None, None) => bail!("{}: holds nothing", args.source.display()),
     };
     progress.close();
-    let Imported { summary, companions, left_out } = imported?;
+    let Imported { summary, companions, left_out, taken } = imported?;
     let mut out = super::super::stdout();
     if args.json {
         let mut value = serde_json::to_value(&summary)?;
         value["companions"] = json!(companions);
         value["left_out"] = json!(left_out);
+        value["taken"] = json!(taken);
         print_json(&mut out, &value)?;
     } else {
         print_summary(&mut out, &args.image, &summary)?;
@@ -129,7 +131,10 @@ pub(in crate::cli) fn import(args: Vec<OsString>) -> Outcome {
     for left_out in &left_out {
         eprintln!("pxfs import: left out: {left_out}");
     }
-    Ok(ExitCode::from(u8::from(!left_out.is_empty())))
+    for taken in &taken {
+        eprintln!("pxfs import: imported all the same: {taken}");
+    }
+    Ok(ExitCode::from(u8::from(!left_out.is_empty() || !taken.is_empty())))
 }
 
 /// Make a 1x1 project pixel of a directory or of a picture.
