@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::super::Outcome;
 use super::super::image_args::ImageArgs;
+use super::super::mkfs::source_date_epoch;
 use super::super::mkfs_progress::{ProgressChoice, print_summary, progress_for};
 use super::super::open::{
     OpenRequest, open_picture, open_project, open_root_files, project_pixel, store_of,
@@ -183,6 +184,7 @@ pub(in crate::cli) fn boot_pixel(args: Vec<OsString>) -> Outcome {
         description: args.desc.clone(),
         excludes: args.exclude.clone(),
         pack_all: args.all,
+        newest: source_date_epoch()?,
     };
     let made = if args.source.is_dir() {
         let mut progress = progress_for(args.progress);
@@ -317,6 +319,10 @@ pub(in crate::cli) fn resurrect(args: Vec<OsString>) -> Outcome {
         // Each registry may be missing: most directories have one of them.
         Err(_) if gods.is_err() && store.join(GOD_REGISTRY).exists() => {
             bail!("{}: {GOD_REGISTRY} cannot be read", store.display())
+        }
+        Err(_) if open_root_files(&store).is_ok_and(|root| root.content(id).is_some()) => {
+            let (id, store) = (id_text(id), store.display());
+            bail!("{shown}: is the pixel of a file; 'pxfs extract --root {store} {id}' writes it")
         }
         Err(error) => bail!(
             "{shown}: is the pixel {}, which is in no registry of {}: {error}",
