@@ -179,6 +179,44 @@ fn a_project_pixel_is_reproducible_and_comes_back() {
     assert_eq!((registry.as_object().unwrap().len(), &entry["id"]), (1, &made["id"]));
 }
 
+/// The same files with other times, as after another checkout.
+#[test]
+fn source_date_epoch_makes_times_equal() {
+    let dir = temp_dir();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    sh(&format!(
+        "mkdir {0} {1}; echo a > {0}/f; echo a > {1}/f; touch -d @1700000001 {0}/f {0}; \
+         touch -d @1700000002.5 {1}/f {1}",
+        at("one"),
+        at("two")
+    ));
+    let made = |source: &str, epoch: &str| {
+        let output = std::process::Command::new(support::PXFS)
+            .args(["boot-pixel", "--json", &at(source), "-n", "n", "-o", &at("new/store")])
+            .env("SOURCE_DATE_EPOCH", epoch)
+            .output()
+            .unwrap();
+        let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+        made["id"].as_str().unwrap().to_owned()
+    };
+    assert_ne!(made("one", "1800000000"), made("two", "1800000000"));
+    assert_eq!(made("one", "1700000001"), made("two", "1700000001"));
+}
+
+#[test]
+fn the_pixel_of_a_picture_has_its_worlds() {
+    let dir = temp_dir();
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    line(&format!("import {ROOT} {}", at("w.png"))).expect(0);
+    line(&format!("boot-pixel {} -n w -o {}", at("w.png"), at("new"))).expect(0);
+    let pixel = format!("{}/project_w.boot.png", at("new"));
+    let plasma = line(&format!("ls {pixel} /.pxfs/worlds")).expect(0).stdout;
+    assert!(plasma.contains("plasma.png"), "{plasma}");
+    fs::remove_file(format!("{}/project_boot_registry.json", at("new"))).unwrap();
+    line(&format!("ls {pixel}")).expect(1).says("store=DIR");
+    line(&format!("resurrect {ROOT}/hello.filepx.png")).expect(1).says("pxfs extract");
+}
+
 /// A store with one project, and its pixel.
 struct Project {
     dir: tempfile::TempDir,

@@ -168,6 +168,9 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         ("add /x --file-id 12345678", "not in the registry"),
         ("add /x note.dat --requires /x", "itself"),
         ("add /x note.dat --requires //y", "empty part"),
+        ("add /.pxfs/x note.dat", "for itself"),
+        ("add /.pxos/x note.dat", "for itself"),
+        ("mv /a/b /.pxfs", "for itself"),
         ("rm /x", "no such path"),
         ("rm /a", "-r"),
         ("mv /x /y", "no such path"),
@@ -275,9 +278,16 @@ fn requirements_are_kept_checked_and_follow() {
         json!(["/boot/b", "/usr/lib/c"])
     );
     work.is_clean();
-    work.pxfs("add /boot/b note.dat --requires /boot/a").expect(0);
-    let said = work.pxfs("check").expect(4);
-    assert!(said.stdout.contains("requires-cycle"), "{}", said.stdout);
+    work.pxfs("add /boot/b note.dat --requires /boot/a").expect(1).says("in turn");
+    let said = work.pxfs("add /boot/d note.dat --requires /boot/e").expect(0).says("not there");
+    assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
+    work.pxfs("add /boot/e note.dat --requires /boot/d").expect(1).says("in turn");
+    work.pxfs("rm /boot/d").expect(0);
+    work.is_clean();
+    work.pxfs("init --image w.png").expect(0);
+    work.pxfs("add --image w.png /a kernel.dat --requires /b").expect(0);
+    work.pxfs("add --image w.png /b note.dat --requires /a").expect(1).says("in turn");
+    work.pxfs("add --image w.png /.pxfs/b note.dat").expect(1).says("for itself");
     work.pxfs("rm /usr/lib/c --purge").expect(0).says("was removed");
 }
 

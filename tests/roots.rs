@@ -136,8 +136,6 @@ fn each_fault_of_an_entry_is_named_and_the_rest_can_be_read() {
         ("cut short", |r| r[WELCOME]["blob_len"] = json!(20), "blob", true),
         ("oversized", |r| r[WELCOME]["original_size"] = json!(39), "blob", true),
         ("size", |r| r[WELCOME]["original_size"] = json!("40"), "field", true),
-        ("file id", |r| r[WELCOME]["file_id"] = json!("0x00000001"), "id-disagrees", false),
-        ("pixel", |r| r[WELCOME]["pixel"] = json!([0, 0, 0, 0]), "id-disagrees", false),
         ("no entry", |r| drop(r.as_object_mut().unwrap().remove(WELCOME)), "id-stale", true),
         ("empty", |r| r[WELCOME] = json!({}), "entry-empty", true),
         (
@@ -182,6 +180,63 @@ fn each_fault_of_an_entry_is_named_and_the_rest_can_be_read() {
     }
 }
 
+/// The content is proven by its SHA-256, so it can be read; that it is not what
+/// its entry says is an error all the same.
+#[test]
+fn ids_that_disagree_are_errors_and_the_content_can_be_read() {
+    const WELCOME: &str = "2045359326";
+    type Edit = fn(&mut Value);
+    let cases: &[(&str, Edit, &str)] = &[
+        (
+            "file_boot_registry.json",
+            |r| r[WELCOME]["file_id"] = json!("0x00000001"),
+            "id-disagrees",
+        ),
+        ("file_boot_registry.json", |r| r[WELCOME]["pixel"] = json!([0, 0, 0, 0]), "id-disagrees"),
+        (
+            "pixelfs.json",
+            |p| p["entries"]["/data/welcome"]["file_id_hex"] = json!("0x00000001"),
+            "id-disagrees",
+        ),
+        (
+            "pixelfs.json",
+            |p| p["entries"]["/data/welcome"]["pixel"] = json!([1, 2, 3, 4]),
+            "id-disagrees",
+        ),
+    ];
+    for (file, edit, slug) in cases {
+        let root = Root::new();
+        root.edit(file, edit);
+        assert_eq!(root.check(), (vec![(*slug).to_owned()], 4), "{file}");
+        assert_eq!(root.cat("/data/welcome").expect(0).stdout.len(), 40);
+        let (path, image) = (root.path(), root.0.path().join("w.png"));
+        let (path, image) = (path.to_str().unwrap(), image.to_str().unwrap());
+        pxfs(["import", path, image]).expect(1).says(slug);
+        assert!(!Path::new(image).exists());
+        pxfs(["import", "--skip-errors", path, image]).expect(1).says("all the same");
+        assert_eq!(pxfs(["cat", image, "/data/welcome"]).expect(0).stdout.len(), 40);
+    }
+}
+
+#[test]
+fn what_check_says_is_for_people_and_only_once() {
+    let root = Root::new();
+    root.edit("pixelfs.json", |json| json["entries"]["//a"] = json!({"file_id": 2045359326}));
+    let said = pxfs(["check", root.path().to_str().unwrap()]).expect(4);
+    assert!(said.stdout.contains("error: pixelfs.json \"//a\": has an empty part"), "{said:?}");
+    assert_eq!(said.stderr, "");
+}
+
+#[test]
+fn a_file_or_nothing_is_no_root() {
+    let root = Root::new();
+    for (path, words) in [("project_files.bin", "is a file"), ("none", "No such file")] {
+        let path = root.path().join(path).display().to_string();
+        pxfs(["list", "--root", &path]).expect(1).says(words);
+        pxfs(["check", &path]).expect(8).says(words);
+    }
+}
+
 #[test]
 fn a_bad_entry_reads_as_an_input_error_through_the_mount() {
     let root = Root::new();
@@ -198,7 +253,10 @@ fn paths_that_cannot_be_are_named_and_left_out() {
     root.edit("pixelfs.json", |json| {
         let entry = json["entries"]["/data/welcome"].clone();
         let long = format!("/{}", "x".repeat(256));
-        for path in ["/", "//a", "/a//b", "/a/../b", "/./b", "/b/", "nowhere", "/nul\0", &long] {
+        for path in ["/", "//a", "/a//b", "/a/../b", "/./b", "/b/", "nowhere", "/nul\0", &long]
+            .into_iter()
+            .chain(["/.pxfs/pixels/x", "/.pxos/god_pixel_registry.json"])
+        {
             json["entries"][path] = entry.clone();
         }
         json["entries"]["/data/welcome/inside"] = entry.clone();
@@ -207,7 +265,7 @@ fn paths_that_cannot_be_are_named_and_left_out() {
     });
     let (mut slugs, status) = root.check();
     slugs.sort();
-    let mut expected = vec!["path"; 9];
+    let mut expected = vec!["path"; 11];
     expected.extend(["path-both", "entry-type"]);
     expected.sort_unstable();
     assert_eq!((slugs, status), (expected.into_iter().map(str::to_owned).collect(), 4));

@@ -22,7 +22,7 @@ use super::root::{Added, NewPath, RootBuilder, bad_path};
 use super::sources::{Found, list_sources};
 use super::zlib::{END, Fast, HEADER, STRETCH, Stock, stretch};
 use crate::format::{Digest, PixelType};
-use crate::legacy::root::{Content, clean_path, id_text, pixel_type};
+use crate::legacy::root::{Content, clean_path, id_text, pixel_type, root_path};
 use crate::mkfs::Excludes;
 use crate::mkfs::pool::{Pool, Ticket};
 
@@ -372,7 +372,7 @@ impl Bulk<'_> {
     /// Where a file can be: where it should be or, if something else is there,
     /// beside it, with its id at the end. `None` if it is there already.
     fn free_path(&self, wanted: &str, id: u32, source: &str) -> Result<Option<String>, String> {
-        clean_path(wanted).map_err(|problem| format!("{wanted:?} can be no path: it {problem}"))?;
+        root_path(wanted).map_err(|problem| format!("{wanted:?} can be no path: it {problem}"))?;
         for (at, _) in wanted.match_indices('/').skip(1) {
             if self.root.paths.get(&wanted[..at]).is_some() {
                 return Err(format!("{wanted:?} cannot be: {:?} is a file", &wanted[..at]));
@@ -440,7 +440,7 @@ impl RootBuilder {
         for content in self.each_content().filter(|content| !listed.contains(&content.id)) {
             let area = area_of(pixel_type(&content.kind));
             let mut path = format!("{area}/{}", content.name);
-            if clean_path(&path).is_err() {
+            if root_path(&path).is_err() {
                 path = format!("{area}/{:08X}", content.id);
             }
             let is_taken = |path: &str| self.paths.get(path).is_some() || taken.contains(path);
@@ -451,7 +451,7 @@ impl RootBuilder {
             if !is_free(&path) {
                 path = format!("{path}.{:08X}", content.id);
             }
-            if is_free(&path) && clean_path(&path).is_ok() {
+            if is_free(&path) && root_path(&path).is_ok() {
                 enter_dirs(&mut dirs, &path);
                 taken.insert(path.clone());
                 found.push((path, content));

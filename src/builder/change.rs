@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::error::{BuildError, Result};
 use super::root::{RootBuilder, bad_path, is_below};
-use crate::legacy::root::{clean_path, id_text};
+use crate::legacy::root::{id_text, root_path};
 
 /// What was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -98,7 +98,7 @@ impl RootBuilder {
             true => format!("{}/{last}", new.trim_end_matches('/')),
             false => new.to_owned(),
         };
-        clean_path(&new).map_err(|problem| bad_path(&new, problem))?;
+        root_path(&new).map_err(|problem| bad_path(&new, problem))?;
         if is_below(&new, old) {
             return Err(BuildError::refused(format!("{new:?} lies in {old:?} itself")));
         }
@@ -114,7 +114,7 @@ impl RootBuilder {
             .collect();
         self.check_moves(&new, old)?;
         for (_, to) in &moves {
-            clean_path(to).map_err(|problem| bad_path(to, problem))?;
+            root_path(to).map_err(|problem| bad_path(to, problem))?;
         }
         for (from, to) in &moves {
             self.paths.rename(from, to);

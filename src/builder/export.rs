@@ -13,7 +13,7 @@ use super::root::{RootBuilder, init};
 use super::zlib::{END, Fast, HEADER, STRETCH, stretch};
 use crate::fs::{FileKind, Ino, Pixel, PixelTree, ROOT_INO, Step, walk};
 use crate::legacy::root::{
-    Content, DESCRIPTION, ORIGINAL, PACK, PIXELFS, PathEntry, REGISTRY, REQUIRES, clean_path,
+    Content, DESCRIPTION, ORIGINAL, PACK, PIXELFS, PathEntry, REGISTRY, REQUIRES, root_path,
 };
 
 /// Contents up to this size are compressed in one piece.
@@ -110,7 +110,7 @@ impl Export<'_> {
                 return Ok(());
             }
         };
-        if clean_path(&shown).is_err() {
+        if root_path(&shown).is_err() {
             self.done.left_out.push(format!("{shown}: can be no path in a root"));
             return Ok(());
         }

@@ -93,6 +93,9 @@ pub struct GodOptions {
 /// # Errors
 /// When the picture cannot be decoded, or the store cannot be written.
 pub fn make_god(raster: &Raster, options: &GodOptions) -> Result<MadeGod> {
+    if let Some(store) = &options.store {
+        std::fs::create_dir_all(store).map_err(BuildError::file(store))?;
+    }
     let dir = options.store.clone().unwrap_or_else(std::env::temp_dir);
     let payload =
         Unpublished::create(&dir, &dir.join("compressed")).map_err(BuildError::file(&dir))?;

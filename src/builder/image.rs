@@ -15,12 +15,12 @@ use super::bulk::{BulkOptions, BulkSummary, area_of, type_of_name};
 use super::error::{BuildError, Result};
 use super::files::lock;
 use super::overlay::{NewFile, Overlay};
-use super::root::{Added, NewPath, bad_path};
+use super::root::{Added, NewPath, bad_path, in_a_circle, leads_to};
 use super::sources::{Found, list_sources};
 use crate::format::{Codec, Digest, PixelType, TreeKind};
 use crate::fs::{
-    Attr, FileKind, FsError, Ino, Pixel, PixelTree, ROOT_INO, Step, Time, Tree, Volume, resolve,
-    walk,
+    Attr, FileKind, FsError, HIDDEN_DIR, Ino, Pixel, PixelTree, ROOT_INO, Step, Time, Tree, Volume,
+    resolve, walk,
 };
 use crate::legacy::root::{DESCRIPTION, REQUIRES, ReadAt, clean_path};
 use crate::mkfs::{
@@ -117,6 +117,9 @@ impl ImageBuilder {
         clean_path(&new.path).map_err(|problem| bad_path(&new.path, problem))?;
         for required in &new.requires {
             clean_path(required).map_err(|problem| bad_path(required, problem))?;
+            if leads_to(required, &new.path, |path| self.requires(path)) {
+                return Err(in_a_circle(&new.path, required));
+            }
             if resolve(&self.tree, required.as_bytes(), true).is_err() {
                 log::warn!("{:?} requires {required:?}, which is not there (yet)", new.path);
             }
@@ -139,9 +142,20 @@ impl ImageBuilder {
         Ok(Some((old.ino, is_same)))
     }
 
+    /// What a path requires.
+    fn requires(&self, path: &str) -> Vec<String> {
+        let found = resolve(&self.tree, path.as_bytes(), true);
+        let text = found.and_then(|found| self.tree.xattr(found.ino, REQUIRES));
+        let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
     /// The directory that a path lies in, made if it is missing, and its name in it.
     pub(super) fn place<'p>(&mut self, path: &'p str) -> Result<(Ino, &'p str)> {
         let parts = clean_path(path).map_err(|problem| bad_path(path, problem))?;
+        if parts.first().is_some_and(|first| first.as_bytes() == HIDDEN_DIR) {
+            return Err(bad_path(path, "is in a directory that pxfs has for itself"));
+        }
         let Some((name, dirs)) = parts.split_last() else {
             return Err(bad_path(path, "is the root"));
         };

@@ -46,6 +46,8 @@ pub struct Imported {
     pub companions: Vec<String>,
     /// What could not be imported, and why.
     pub left_out: Vec<String>,
+    /// What is wrong but could be imported: its content was proven.
+    pub taken: Vec<String>,
 }
 
 /// Makes the picture `image` of a root; every content is compared with its
@@ -65,12 +67,16 @@ pub fn import_root(
     let files = Arc::clone(&root.files);
     let tree = RootTree::new(root, cache);
     let mut left_out = Vec::new();
+    let mut taken = Vec::new();
     let findings = tree.root().findings.iter().chain(tree.path_findings());
     for finding in findings.filter(|finding| finding.level == Level::Error) {
-        left_out.push(finding.to_string());
+        match finding.slug {
+            "id-disagrees" | "id-hash" => taken.push(finding.to_string()),
+            _ => left_out.push(finding.to_string()),
+        }
     }
-    if let (Some(first), false) = (left_out.first(), skip) {
-        let more = left_out.len() - 1;
+    if let (Some(first), false) = (left_out.first().or(taken.first()), skip) {
+        let more = left_out.len() + taken.len() - 1;
         let sentence = format!("{first}; {more} more such; 'pxfs check' lists them all");
         return Err(BuildError::refused(sentence));
     }
@@ -83,7 +89,7 @@ pub fn import_root(
         return Err(BuildError::refused(first.clone()));
     }
     let summary = make(image, Source::Tree(Arc::new(overlay)), options, progress)?;
-    Ok(Imported { summary, companions, left_out })
+    Ok(Imported { summary, companions, left_out, taken })
 }
 
 /// Takes files out of the tree that cannot be read.

@@ -2,7 +2,6 @@
 //! colour. The same tree gives the same colour: no time of packing, no order of
 //! a directory, no user's name goes in.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -49,6 +48,8 @@ pub struct ProjectOptions {
     pub excludes: Vec<String>,
     /// Leave nothing else out.
     pub pack_all: bool,
+    /// Times later than this, in seconds since 1970, become this.
+    pub newest: Option<i64>,
 }
 
 /// A project pixel that was made.
@@ -114,10 +115,11 @@ pub fn pack_tree(
     store: &Path,
     options: &ProjectOptions,
 ) -> Result<MadeProject> {
+    std::fs::create_dir_all(store).map_err(BuildError::file(store))?;
     let blobs = own_directory(store, BLOBS)?;
     let blob =
         Unpublished::create(&blobs, &blobs.join("blob")).map_err(BuildError::file(&blobs))?;
-    let sums = write_blob(tree, blob.file()).map_err(BuildError::file(&blobs))?;
+    let sums = write_blob(tree, options.newest, blob.file()).map_err(BuildError::file(&blobs))?;
     let id = u32::from_be_bytes([sums.sha256[0], sums.sha256[1], sums.sha256[2], sums.sha256[3]]);
     // The Python tools have lower-case digits here.
     let name = format!("{BLOBS}/project_{id:08x}.bin");
@@ -180,11 +182,11 @@ struct Sums {
 }
 
 /// tar, in gzip, in zlib: gzip without a time or a name.
-fn write_blob(tree: &dyn Tree, out: &File) -> io::Result<Sums> {
+fn write_blob(tree: &dyn Tree, newest: Option<i64>, out: &File) -> io::Result<Sums> {
     let hashed = Hashed::new(BufWriter::new(out));
     let archive = Counted { out: Stock::new(hashed)?, len: 0 };
     let mut gzip = GzBuilder::new().mtime(0).write(archive, Compression::best());
-    let options = TarOptions { users: HashMap::new(), groups: HashMap::new() };
+    let options = TarOptions { newest, ..TarOptions::default() };
     let observer = FirstFailure::default();
     let top = tree.attr(ROOT_INO).map_err(|error| io::Error::other(error.to_string()))?;
     write_tar(tree, &top, b".", &options, &mut gzip, &observer)?;

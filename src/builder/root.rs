@@ -2,6 +2,7 @@
 //! directory, and writes in an order that loses nothing whenever they end: blobs,
 //! then the registry, then the paths.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use super::files::{lock, write_file};
 use crate::format::{Digest, PixelType};
 use crate::legacy::root::{
     Content, DirFiles, PIXELFS, PathEntry, REGISTRY, RootError, RootFiles, clean_path, id_text,
-    parse_content, parse_path, prove_content, read_json,
+    parse_content, parse_path, prove_content, read_json, root_path,
 };
 
 /// The member of pixelfs.json that holds the paths.
@@ -210,8 +211,9 @@ impl RootBuilder {
             if *required == new.path {
                 return Err(BuildError::refused(format!("{required:?} cannot require itself")));
             }
-            if self.paths.get(required).is_none() {
-                log::warn!("{:?} requires {required:?}, which is not there (yet)", new.path);
+            let requires = |path: &str| self.path(path).map_or_else(Vec::new, |path| path.requires);
+            if leads_to(required, &new.path, requires) {
+                return Err(in_a_circle(&new.path, required));
             }
         }
         match self.path(&new.path) {
@@ -227,7 +229,7 @@ impl RootBuilder {
     /// Whether a path can be a file's: clean, and neither a directory of others
     /// nor in a file.
     pub(super) fn check_path(&self, path: &str) -> Result<()> {
-        clean_path(path).map_err(|problem| bad_path(path, problem))?;
+        root_path(path).map_err(|problem| bad_path(path, problem))?;
         for (at, _) in path.match_indices('/').skip(1) {
             if self.paths.get(&path[..at]).is_some() {
                 let file = &path[..at];
@@ -276,6 +278,9 @@ impl RootBuilder {
             },
             extra: old.map(|old| old.extra).unwrap_or_default(),
         };
+        for required in new.requires.iter().filter(|path| self.paths.get(path).is_none()) {
+            log::warn!("{:?} requires {required:?}, which is not there (yet)", new.path);
+        }
         self.set_path(&entry)?;
         let (path, kind, size) = (entry.path, entry.kind, content.original_size);
         Ok(Added { path, id, kind, size, packed, replaced })
@@ -285,6 +290,25 @@ impl RootBuilder {
 /// Whether `path` lies in the directory `dir`.
 pub(super) fn is_below(path: &str, dir: &str) -> bool {
     path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Whether `from` requires `to`, itself or over others; `requires` gives what a path does.
+pub(super) fn leads_to(from: &str, to: &str, requires: impl Fn(&str) -> Vec<String>) -> bool {
+    let (mut seen, mut todo) = (HashSet::new(), vec![from.to_owned()]);
+    while let Some(path) = todo.pop() {
+        if path == to {
+            return true;
+        }
+        if !seen.contains(&path) {
+            todo.extend(requires(&path));
+            seen.insert(path);
+        }
+    }
+    false
+}
+
+pub(super) fn in_a_circle(path: &str, required: &str) -> BuildError {
+    BuildError::refused(format!("{path:?} cannot require {required:?}, which requires it in turn"))
 }
 
 pub(super) fn bad_path(path: &str, problem: &str) -> BuildError {

@@ -11,11 +11,11 @@ use serde_json::json;
 use super::Outcome;
 use super::failures::describe;
 use super::mkfs_progress::ProgressChoice;
-use super::open::{OpenRequest, open_root};
+use super::open::{OpenRequest, open_root_files};
 use super::phase_progress::Display;
 use super::show::print_json;
 use super::size::show_size;
-use crate::legacy::root::{CheckReport, check};
+use crate::legacy::root::{CheckReport, RootTree, check};
 
 /// Exit statuses of fsck(8), as `pxfs verify` has them.
 const ERRORS_LEFT: u8 = 4;
@@ -50,8 +50,9 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Ok(args) => args,
         Err(status) => return Ok(status),
     };
-    let tree = match open_root(&args.root, &OpenRequest::default()) {
-        Ok(tree) => tree,
+    // Not open_root: that advises to do what is done here.
+    let tree = match open_root_files(&args.root) {
+        Ok(root) => RootTree::new(root, OpenRequest::default().mem / 4),
         Err(error) => {
             if args.json {
                 let value = json!({"ok": false, "error": describe(&error)});

@@ -67,7 +67,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     let options = if args.numeric {
         TarOptions::default()
     } else {
-        TarOptions { users: names("/etc/passwd"), groups: names("/etc/group") }
+        TarOptions { users: names("/etc/passwd"), groups: names("/etc/group"), newest: None }
     };
     let console = Console { failed: AtomicBool::new(false) };
     let out = open_output(&args)?;

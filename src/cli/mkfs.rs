@@ -232,7 +232,7 @@ fn patterns(args: &Args) -> anyhow::Result<Vec<String>> {
 }
 
 /// SOURCE_DATE_EPOCH of reproducible-builds.org: seconds since 1970.
-fn source_date_epoch() -> anyhow::Result<Option<i64>> {
+pub(super) fn source_date_epoch() -> anyhow::Result<Option<i64>> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => {
             let secs = text.parse().context("SOURCE_DATE_EPOCH: is not a number of seconds")?;

@@ -9,7 +9,9 @@ use crate::builder::{COMPANIONS, Silent, Unpacked, project_tree, unpack_project}
 use crate::format::Digest;
 use crate::fs::{PixelTree, Subtree, Tree, Volume, WithHidden, resolve};
 use crate::legacy::GodWorlds;
+use crate::legacy::god::GOD_REGISTRY;
 use crate::legacy::pixel_png::{PixelFault, read_pixel};
+use crate::legacy::project::PROJECT_REGISTRY;
 use crate::legacy::root::{DirFiles, PIXELFS, Root, RootFiles, RootTree, TreeFiles, id_text};
 use crate::picture::{self, Picture};
 use crate::store::{self, Store};
@@ -87,6 +89,13 @@ pub(crate) fn open_root(path: &Path, request: &OpenRequest) -> anyhow::Result<Ro
 /// As [`open_root`].
 pub(crate) fn open_root_files(path: &Path) -> anyhow::Result<Root> {
     let shown = || path.display().to_string();
+    if !std::fs::metadata(path).with_context(shown)?.is_dir() {
+        anyhow::bail!(
+            "{}: is a file, and a pxOS root is a directory; of pictures --image is told, or \
+             pxfs verify",
+            shown()
+        );
+    }
     if !path.join(PIXELFS).exists() {
         anyhow::bail!(
             "{}: is a directory without a {PIXELFS}, so no pxOS root; mkfs.pxfs makes a picture \
@@ -112,14 +121,10 @@ pub(crate) fn open_source(path: &Path, request: &OpenRequest) -> anyhow::Result<
     }
     let Some(id) = project_pixel(path)? else {
         let picture = Arc::new(open_picture(path, request)?);
-        let beside = resolve(&*picture, COMPANIONS.as_bytes(), false);
         let tree = Arc::clone(&picture) as Arc<dyn PixelTree>;
-        let Ok(beside) = beside else {
-            return Ok(WithHidden::new(tree));
-        };
-        return match Subtree::new(picture, beside.ino) {
-            Ok(subtree) => with_worlds(tree, Arc::new(TreeFiles(Arc::new(subtree))), &shown()),
-            Err(_) => Ok(WithHidden::new(tree)),
+        return match beside_of(&picture) {
+            Some(files) => with_worlds(tree, files, &shown()),
+            None => Ok(WithHidden::new(tree)),
         };
     };
     if request.digest.is_some() || request.offset != 0 {
@@ -127,7 +132,19 @@ pub(crate) fn open_source(path: &Path, request: &OpenRequest) -> anyhow::Result<
     }
     let unpacked = open_project(path, id, request)?;
     let tree = project_tree(&unpacked, cache_budget(request)).with_context(shown)?;
-    with_worlds(tree, Arc::new(TreeFiles(unpacked.files)), &shown())
+    // A project made of a picture has the files beside a root where the picture has them.
+    let beside = match resolve(&*unpacked.files, GOD_REGISTRY.as_bytes(), false) {
+        Ok(_) => None,
+        Err(_) => beside_of(&unpacked.files),
+    };
+    with_worlds(tree, beside.unwrap_or_else(|| Arc::new(TreeFiles(unpacked.files))), &shown())
+}
+
+/// The files that lay beside a root before it became a picture.
+fn beside_of(picture: &Arc<Volume>) -> Option<Arc<dyn RootFiles>> {
+    let beside = resolve(&**picture, COMPANIONS.as_bytes(), false).ok()?;
+    let subtree = Subtree::new(Arc::clone(picture), beside.ino).ok()?;
+    Some(Arc::new(TreeFiles(Arc::new(subtree))))
 }
 
 /// Adds the hidden part, with the worlds that `files` tells of.
@@ -178,6 +195,15 @@ pub(crate) fn open_project(
     request: &OpenRequest,
 ) -> anyhow::Result<Unpacked> {
     let store = store_of(path, request);
+    if !store.join(PROJECT_REGISTRY).exists() {
+        anyhow::bail!(
+            "{}: is one pixel, {}, and there is no {PROJECT_REGISTRY} in {}; -o store=DIR (without \
+             a mount --store DIR) says where it is",
+            path.display(),
+            id_text(id),
+            store.display()
+        );
+    }
     let unpacked = unpack_project(&store, id, request.mem, &mut Silent);
     unpacked.with_context(|| format!("{}: is one pixel, {}", path.display(), id_text(id)))
 }

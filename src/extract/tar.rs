@@ -7,7 +7,7 @@ use super::Observer;
 use super::error::{ExtractError, Result};
 use super::file::{PIECE, visit_data};
 use super::header::{BLOCK, LinkType, Member};
-use crate::fs::{Attr, FileKind, FsError, Ino, Step, Tree, walk};
+use crate::fs::{Attr, FileKind, FsError, Ino, Step, Time, Tree, walk};
 
 /// Files up to this size are read before their header is written, so that one
 /// that cannot be read is left out as a whole.
@@ -20,6 +20,8 @@ pub struct TarOptions {
     pub users: HashMap<u32, Vec<u8>>,
     /// Names of groups by their numbers.
     pub groups: HashMap<u32, Vec<u8>>,
+    /// Times later than this, in seconds since 1970, become this.
+    pub newest: Option<i64>,
 }
 
 /// Writes `top` and all that is in it to `out`, with the two blocks of zeros at
@@ -113,6 +115,14 @@ impl Writer<'_> {
             self.observer.warning(&format!("'{shown}': a socket, which tar has no type for"));
             return Ok(());
         }
+        let clamped;
+        let attr = match self.options.newest {
+            Some(secs) if attr.mtime.secs >= secs => {
+                clamped = Attr { mtime: Time { secs, nanos: 0 }, ..*attr };
+                &clamped
+            }
+            _ => attr,
+        };
         let name_of = |id: u32, names: &HashMap<u32, Vec<u8>>| names.get(&id).cloned();
         let user = name_of(attr.uid, &self.options.users).unwrap_or_default();
         let group = name_of(attr.gid, &self.options.groups).unwrap_or_default();

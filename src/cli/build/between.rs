@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::super::Outcome;
 use super::super::image_args::ImageArgs;
+use super::super::mkfs::source_date_epoch;
 use super::super::mkfs_progress::{ProgressChoice, print_summary, progress_for};
 use super::super::open::{
     OpenRequest, open_picture, open_project, open_root_files, project_pixel, store_of,
@@ -105,18 +106,20 @@ pub(in crate::cli) fn import(args: Vec<OsString>) -> Outcome {
                 summary,
                 companions: Vec::new(),
                 left_out: Vec::new(),
+                taken: Vec::new(),
             });
             done.with_context(|| args.image.display().to_string())
         }
         (None, None) => bail!("{}: holds nothing", args.source.display()),
     };
     progress.close();
-    let Imported { summary, companions, left_out } = imported?;
+    let Imported { summary, companions, left_out, taken } = imported?;
     let mut out = super::super::stdout();
     if args.json {
         let mut value = serde_json::to_value(&summary)?;
         value["companions"] = json!(companions);
         value["left_out"] = json!(left_out);
+        value["taken"] = json!(taken);
         print_json(&mut out, &value)?;
     } else {
         print_summary(&mut out, &args.image, &summary)?;
@@ -129,7 +132,10 @@ pub(in crate::cli) fn import(args: Vec<OsString>) -> Outcome {
     for left_out in &left_out {
         eprintln!("pxfs import: left out: {left_out}");
     }
-    Ok(ExitCode::from(u8::from(!left_out.is_empty())))
+    for taken in &taken {
+        eprintln!("pxfs import: imported all the same: {taken}");
+    }
+    Ok(ExitCode::from(u8::from(!left_out.is_empty() || !taken.is_empty())))
 }
 
 /// Make a 1x1 project pixel of a directory or of a picture.
@@ -178,6 +184,7 @@ pub(in crate::cli) fn boot_pixel(args: Vec<OsString>) -> Outcome {
         description: args.desc.clone(),
         excludes: args.exclude.clone(),
         pack_all: args.all,
+        newest: source_date_epoch()?,
     };
     let made = if args.source.is_dir() {
         let mut progress = progress_for(args.progress);
@@ -312,6 +319,10 @@ pub(in crate::cli) fn resurrect(args: Vec<OsString>) -> Outcome {
         // Each registry may be missing: most directories have one of them.
         Err(_) if gods.is_err() && store.join(GOD_REGISTRY).exists() => {
             bail!("{}: {GOD_REGISTRY} cannot be read", store.display())
+        }
+        Err(_) if open_root_files(&store).is_ok_and(|root| root.content(id).is_some()) => {
+            let (id, store) = (id_text(id), store.display());
+            bail!("{shown}: is the pixel of a file; 'pxfs extract --root {store} {id}' writes it")
         }
         Err(error) => bail!(
             "{shown}: is the pixel {}, which is in no registry of {}: {error}",

@@ -13,7 +13,7 @@ use super::super::Outcome;
 use super::super::mkfs_progress::{ProgressChoice, progress_for};
 use super::super::open::OpenRequest;
 use super::super::phase_progress::Display;
-use super::super::show::print_json;
+use super::super::show::{escape, print_json};
 use super::super::size::show_size;
 use super::{Target, TypeArg, parse_id, parse_path, rgba_text};
 use crate::builder::{Added, ImageBuilder, NewPath, RootBuilder, init, plain_options};
@@ -168,7 +168,7 @@ fn print_added(out: &mut dyn std::io::Write, added: &Added) -> std::io::Result<(
         (true, true) => "replaced and packed",
         (true, false) => "updated; its content was there",
     };
-    writeln!(out, "{}: {what}", added.path)?;
+    writeln!(out, "{}: {what}", escape(added.path.as_bytes()))?;
     writeln!(out, "  File ID:  {}", id_text(added.id))?;
     writeln!(out, "  RGBA:     {}", rgba_text(added.id.to_be_bytes()))?;
     writeln!(out, "  Type:     {}", added.kind)?;
@@ -216,7 +216,7 @@ pub(in crate::cli) fn rm(args: Vec<OsString>) -> Outcome {
         print_json(&mut out, &json!({"removed": paths, "purged": contents}))?;
     } else {
         for path in &paths {
-            writeln!(out, "removed {path}")?;
+            writeln!(out, "removed {}", escape(path.as_bytes()))?;
         }
         for id in &contents {
             writeln!(out, "purged {id}")?;
@@ -264,7 +264,7 @@ pub(in crate::cli) fn mv(args: Vec<OsString>) -> Outcome {
         print_json(&mut out, &json!({"moved": moves}))?;
     } else {
         for (from, to) in &moves {
-            writeln!(out, "{from} -> {to}")?;
+            writeln!(out, "{} -> {}", escape(from.as_bytes()), escape(to.as_bytes()))?;
         }
     }
     out.flush()?;

@@ -157,7 +157,7 @@ impl<'a> Fields<'a> {
     fn compare_id(&mut self, id: u32, field: &str, said: Option<u32>) {
         if let Some(said) = said.filter(|&said| said != id) {
             let problem = format!("{field} says {}, not {}", id_text(said), id_text(id));
-            self.found.push(Finding::warning("id-disagrees", &self.place, problem));
+            self.found.push(Finding::error("id-disagrees", &self.place, problem));
         }
     }
 
@@ -235,7 +235,7 @@ pub(crate) fn content(key: &str, text: EntryText, found: &mut Vec<Finding>) -> O
     }
     if let Some(sha256) = sha256.filter(|sha256| !is_id_of(id, sha256)) {
         let problem = format!("the id is no part of the hash {}", crate::store::hex(&sha256));
-        fields.found.push(Finding::warning("id-hash", &fields.place, problem));
+        fields.found.push(Finding::error("id-hash", &fields.place, problem));
     }
     let name = fields.text("name").unwrap_or_default();
     let kind = fields.text("type").unwrap_or_else(|| "data".into());

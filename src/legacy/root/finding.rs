@@ -37,6 +37,19 @@ impl Finding {
     }
 }
 
+/// The text without characters that could forge a line. Names are quoted in it
+/// already, so the quotes stay.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { level, slug, place, problem } = self;
@@ -44,6 +57,6 @@ impl fmt::Display for Finding {
             Level::Warning => "warning",
             Level::Error => "error",
         };
-        write!(f, "{level}: {}: {} [{slug}]", place.escape_debug(), problem.escape_debug())
+        write!(f, "{level}: {}: {} [{slug}]", printable(place), printable(problem))
     }
 }

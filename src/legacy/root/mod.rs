@@ -15,6 +15,7 @@ mod tree;
 
 use std::collections::HashMap;
 use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -23,7 +24,7 @@ pub use check::{CheckReport, check};
 pub use entry::{Content, PACK, PIXELFS, PathEntry, REGISTRY, id_text, pixel_type};
 pub use files::{DirFiles, Origin, ReadAt, RootFiles, TreeFiles};
 pub use finding::{Finding, Level};
-pub use paths::clean_path;
+pub use paths::{clean_path, root_path};
 pub use tree::RootTree;
 pub(crate) use tree::{DESCRIPTION, ORIGINAL, REQUIRES};
 
@@ -73,30 +74,21 @@ impl Root {
     /// When pixelfs.json is missing or one of them is no JSON; faults of single
     /// entries become findings.
     pub fn read(files: Arc<dyn RootFiles>) -> Result<Self, RootError> {
-        let mut findings = Vec::new();
-        let (mut paths, mut head, mut entries) = (Vec::new(), Map::new(), None);
-        let text = read_json(&*files, PIXELFS)?;
-        each_member(PIXELFS, &text, &mut |key, value| {
-            if key == "entries" {
-                entries = Some(value.get().to_owned());
-            } else if let Some(value) = json::small_value(value) {
-                head.insert(key, value);
-            }
-        })?;
-        drop(text);
-        let entries = entries.ok_or_else(|| RootError::Json {
-            file: PIXELFS,
-            reason: "there is no \"entries\" in it".into(),
-        })?;
-        let mut index = HashMap::new();
-        each_member(PIXELFS, entries.as_bytes(), &mut |key, value| {
-            let value = json::entry_text(value.get());
-            if let Some(entry) = entry::path_entry(&key, value, &mut findings) {
-                insert(&mut paths, &mut index, key, entry, PIXELFS, &mut findings);
-            }
-        })?;
-        drop((entries, index));
-        let contents = read_contents(&*files, &mut findings)?;
+        // The two files tell nothing of each other until they are compared, and
+        // together they are most of the time that a large root takes.
+        let (paths, contents) = std::thread::scope(|scope| {
+            let read = || read_contents(&*files);
+            let other = std::thread::Builder::new().spawn_scoped(scope, read);
+            let paths = read_paths(&*files);
+            let contents = match other {
+                Ok(other) => other.join().unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(_) => read(),
+            };
+            (paths, contents)
+        });
+        let (paths, head, mut findings) = paths?;
+        let (contents, more) = contents?;
+        findings.extend(more);
         let by_id = contents.iter().enumerate().map(|(index, entry)| (entry.id, index)).collect();
         let mut root = Self { files, contents, paths, head, findings, by_id };
         root.compare();
@@ -116,20 +108,20 @@ impl Root {
     fn compare(&mut self) {
         let mut findings = std::mem::take(&mut self.findings);
         for path in &self.paths {
-            let place = format!("{PIXELFS} {:?}", path.path);
+            let place = || format!("{PIXELFS} {:?}", path.path);
             let Some(content) = self.content(path.id) else {
                 let problem = format!("{} is not in the registry", id_text(path.id));
-                findings.push(Finding::error("id-stale", &place, problem));
+                findings.push(Finding::error("id-stale", &place(), problem));
                 continue;
             };
             if content.original_size != path.size {
                 let (said, is) = (path.size, content.original_size);
                 let problem = format!("size says {said}, the registry {is}");
-                findings.push(Finding::warning("size-stale", &place, problem));
+                findings.push(Finding::warning("size-stale", &place(), problem));
             }
             if pixel_type(&content.kind) != pixel_type(&path.kind) {
                 let problem = format!("type says {:?}, the registry {:?}", path.kind, content.kind);
-                findings.push(Finding::warning("type-disagrees", &place, problem));
+                findings.push(Finding::warning("type-disagrees", &place(), problem));
             }
         }
         self.findings = findings;
@@ -146,24 +138,51 @@ pub(crate) fn parse_path(key: &str, value: &str) -> Option<PathEntry> {
     entry::path_entry(key, json::entry_text(value), &mut Vec::new())
 }
 
-fn read_contents(
-    files: &dyn RootFiles,
-    findings: &mut Vec<Finding>,
-) -> Result<Vec<Content>, RootError> {
+/// The paths, what stands beside them in pixelfs.json, and what is wrong there.
+type Paths = (Vec<PathEntry>, Map<String, Value>, Vec<Finding>);
+
+fn read_paths(files: &dyn RootFiles) -> Result<Paths, RootError> {
+    let mut findings = Vec::new();
+    let (mut paths, mut head, mut entries) = (Vec::new(), Map::new(), None);
+    let text = read_json(files, PIXELFS)?;
+    each_member(PIXELFS, &text, &mut |key, value| {
+        if key == "entries" {
+            entries = Some(value.get().to_owned());
+        } else if let Some(value) = json::small_value(value) {
+            head.insert(key, value);
+        }
+    })?;
+    drop(text);
+    let entries = entries.ok_or_else(|| RootError::Json {
+        file: PIXELFS,
+        reason: "there is no \"entries\" in it".into(),
+    })?;
+    let mut index = HashMap::new();
+    each_member(PIXELFS, entries.as_bytes(), &mut |key, value| {
+        let value = json::entry_text(value.get());
+        if let Some(entry) = entry::path_entry(&key, value, &mut findings) {
+            insert(&mut paths, &mut index, key, entry, PIXELFS, &mut findings);
+        }
+    })?;
+    Ok((paths, head, findings))
+}
+
+fn read_contents(files: &dyn RootFiles) -> Result<(Vec<Content>, Vec<Finding>), RootError> {
     let (mut contents, mut index) = (Vec::new(), HashMap::new());
+    let mut findings = Vec::new();
     let text = match read_json(files, REGISTRY) {
         Err(RootError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(contents);
+            return Ok((contents, findings));
         }
         text => text?,
     };
     each_member(REGISTRY, &text, &mut |key, value| {
         let value = json::entry_text(value.get());
-        if let Some(entry) = entry::content(&key, value, findings) {
-            insert(&mut contents, &mut index, entry.id, entry, REGISTRY, findings);
+        if let Some(entry) = entry::content(&key, value, &mut findings) {
+            insert(&mut contents, &mut index, entry.id, entry, REGISTRY, &mut findings);
         }
     })?;
-    Ok(contents)
+    Ok((contents, findings))
 }
 
 /// Enters what stands under a key; of several the last one counts, as in Python.

@@ -30,9 +30,30 @@ pub fn clean_path(path: &str) -> Result<Vec<&str>, &'static str> {
     Ok(parts)
 }
 
+/// The parts of a path that could be a file's in a root: clean, and in no
+/// directory that stands for something else once the root is mounted or a picture.
+///
+/// # Errors
+/// As [`clean_path`].
+pub fn root_path(path: &str) -> Result<Vec<&str>, &'static str> {
+    let parts = clean_path(path)?;
+    match parts.first() {
+        Some(&".pxfs" | &".pxos") => Err("is in a directory that pxfs has for itself"),
+        _ => Ok(parts),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::clean_path;
+    use super::{clean_path, root_path};
+
+    #[test]
+    fn what_pxfs_shows_itself_is_no_path_of_a_root() {
+        assert_eq!(root_path("/a/.pxfs/b"), Ok(vec!["a", ".pxfs", "b"]));
+        for bad in ["/.pxfs", "/.pxfs/pixels/x", "/.pxos/god_pixel_registry.json", "//a"] {
+            assert!(root_path(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn only_paths_of_files_are_clean() {

@@ -9,7 +9,7 @@ use super::contents::Contents;
 use super::entry::{Content, PIXELFS, PathEntry, pixel_type};
 use super::files::Origin;
 use super::finding::Finding;
-use super::paths::clean_path;
+use super::paths::root_path;
 use crate::format::{PixelId, PixelType};
 use crate::fs::{
     Attr, DirEntry, FileKind, FsError, Ino, Pixel, PixelTree, ROOT_INO, Result, Seek, Tree,
@@ -127,7 +127,7 @@ fn plan(paths: &[PathEntry]) -> (Vec<Node>, Vec<Finding>) {
     let mut top = Plan::default();
     for (index, entry) in paths.iter().enumerate() {
         let place = format!("{PIXELFS} {:?}", entry.path);
-        match clean_path(&entry.path) {
+        match root_path(&entry.path) {
             Ok(parts) => {
                 if let Some((name, dirs)) = parts.split_last() {
                     let mut at = &mut top;
