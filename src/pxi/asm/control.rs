@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::diagnostic::{LineError, Span};
 use super::layout::Assembler;
-use super::parser::{Parser, check_name};
+use super::parser::{Parser, check_name, is_instruction};
 use super::reader::{Body, Row};
 use super::token::{Lexed, Token};
 
@@ -189,6 +189,9 @@ impl Assembler<'_> {
         let mut parser = Parser::new(rest, end, &self.context);
         let (name, at) = parser.word("a name is expected: .macro NAME PARAMETER, ...")?;
         check_name(&name, at, &self.context)?;
+        if is_instruction(&name, self.context.isa) {
+            return Err(at.error(format!("{name} is an instruction and cannot be a macro")));
+        }
         let mut parameters: Vec<Rc<str>> = Vec::new();
         while !parser.is_done() {
             if !parameters.is_empty() {

@@ -162,7 +162,9 @@ pub(super) fn check_name(name: &str, span: Span, context: &Context) -> Result<()
         "register"
     } else if context.aliases.contains_key(name) {
         "register, by .alias,"
-    } else if is_instruction(name, context.isa) {
+    } else if is_instruction(name, context.isa) && !name.contains(|c: char| c.is_lowercase()) {
+        // In lower case it is one only where a statement begins, and functions
+        // called `print` or `add` are common.
         "instruction"
     } else {
         return Ok(());
