@@ -640,7 +640,7 @@ fn the_verifier_finds_what_cannot_be_meant() {
         ("BZ R1, 18\nRET", 16, Problem::Target { target: 18, first: 16, last: 17 }),
         ("LEA R1, 18\nRET", 16, Problem::Address { target: 18, memory: 18 }),
         ("LEA R1, -1\nRET", 16, Problem::Address { target: -1, memory: 18 }),
-        ("SYS 20\nRET", 16, Problem::Call(20)),
+        ("SYS 999\nRET", 16, Problem::Call(999)),
         ("RET\nNOP", 17, Problem::FallsOut),
         ("RET\nBSR 16", 17, Problem::FallsOut),
         ("RET\nSYS WRITE", 17, Problem::FallsOut),
@@ -748,13 +748,15 @@ fn hostile_sources_end_in_bounded_time_with_an_error() {
         (
             "a macro that doubles",
             ".macro m a\n m a a\n.endm\nm x x x x".into(),
-            "macros and .rept make more than",
+            "a line has more than 65536 words",
         ),
+        ("macros that double", format!(".module 2\n{chain}m0 x"), "a line has more than"),
         (
-            "macros that double",
-            format!(".module 2\n{chain}m0 x"),
+            "long texts",
+            format!(".module 2\n.rept 999999\n.write \"{}\"\n.endr", "x".repeat(100_000)),
             "macros and .rept make more than",
         ),
+        ("waiting names", ".rept 999999\nJMP x\nJMP x\n.endr".into(), "macros and .rept make"),
         (
             "repetitions",
             format!("{}NOP\n{}", ".rept 4000000\n".repeat(9), ".endr\n".repeat(9)),

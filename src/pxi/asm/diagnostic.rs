@@ -42,6 +42,17 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// An error at a place.
+    pub fn new(place: Place, message: String) -> Self {
+        Self { place, message, notes: Vec::new() }
+    }
+
+    /// The same with a note that has no place.
+    pub fn with_note(mut self, message: String) -> Self {
+        self.notes.push(Note { message, place: None });
+        self
+    }
+
     /// The error as a person reads it: message, place, the line with a mark
     /// below what is wrong, notes.
     pub fn render(&self) -> String {

@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use super::diagnostic::{LineError, Span};
 use super::expr::{Expr, Op};
-use super::layout::{Assembler, Fixup, ImportOf};
+use super::layout::{Assembler, Fixup};
 use super::map::{self, Assembly};
 use super::names::{Fault, Num, Symbol, What};
 use super::statement::Section;
+use super::wishes::ImportOf;
 use super::{Diagnostic, MAX_ERRORS};
 use crate::pxi::module::{MAGIC, PHASE5_HEADER};
 use crate::pxi::pxim2::{Function, HEADER, Header, Import, Parts, pack};

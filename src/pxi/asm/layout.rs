@@ -4,16 +4,17 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::control::{Condition, Macro};
+use super::control::Condition;
 use super::diagnostic::{Diagnostic, LineError, Note, Span};
-use super::expr::{Expr, Op};
+use super::expr::Expr;
+use super::macros::Macro;
 use super::names::{Fault, Names, Num, Symbol, What};
 use super::parser::{Context, Parser};
-use super::pseudo;
 use super::reader::{Chain, Event, Reader, Row};
-use super::statement::{Cell, Piece, Section, Simple, Statement, Value};
+use super::statement::{Cell, Section, Statement};
 use super::token::{Lexed, Token};
-use super::{Form, Include, MAX_ERRORS, Options};
+use super::wishes::Wishes;
+use super::{Include, MAX_ERRORS, Options};
 use crate::pxi::Pixel;
 use crate::pxi::isa::Isa;
 use crate::pxi::module::PHASE5_HEADER;
@@ -42,26 +43,6 @@ pub(super) struct Origin {
     pub(super) line: u32,
 }
 
-/// A function of another module: slot, path, name.
-#[derive(Debug)]
-pub(super) struct ImportOf {
-    pub(super) slot: Expr,
-    pub(super) path: String,
-    pub(super) function: String,
-}
-
-/// What the source says about the module as a whole.
-#[derive(Debug, Default)]
-pub(super) struct Wishes {
-    pub(super) entry: Option<(Expr, Option<Rc<Chain>>)>,
-    pub(super) memory: Option<(i64, Span)>,
-    pub(super) frame: Option<(u32, u32)>,
-    pub(super) size: Option<(u32, Option<u32>)>,
-    pub(super) exports: Vec<(Expr, String)>,
-    pub(super) imports: Vec<ImportOf>,
-    pub(super) requires: Vec<String>,
-}
-
 pub(super) struct Assembler<'a> {
     pub(super) options: Options,
     pub(super) include: &'a mut Include<'a>,
@@ -77,15 +58,15 @@ pub(super) struct Assembler<'a> {
     pub(super) data: Vec<Pixel>,
     pub(super) heap: u64,
     pub(super) section: Section,
-    scopes: [Rc<str>; 3],
+    pub(super) scopes: [Rc<str>; 3],
     /// Labels behind which no pixel lies yet.
-    pending: Vec<Rc<str>>,
+    pub(super) pending: Vec<Rc<str>>,
     pub(super) literals: Vec<Rc<[u8]>>,
     pub(super) fixups: Vec<Fixup>,
     pub(super) wishes: Wishes,
     pub(super) origins: Vec<Origin>,
     pub(super) errors: Vec<Diagnostic>,
-    chain: Option<Rc<Chain>>,
+    pub(super) chain: Option<Rc<Chain>>,
     /// Where the last statement stands.
     pub(super) last: Span,
     exhausted: bool,
@@ -172,7 +153,7 @@ impl<'a> Assembler<'a> {
         self.address(self.section, self.taken())
     }
 
-    fn taken(&self) -> usize {
+    pub(super) fn taken(&self) -> usize {
         match self.section {
             Section::Code => self.code.len(),
             Section::Data => self.data.len(),
@@ -226,7 +207,7 @@ impl<'a> Assembler<'a> {
         self.define_label(&name, *span)
     }
 
-    fn define_label(&mut self, name: &Rc<str>, span: Span) -> Result<(), LineError> {
+    pub(super) fn define_label(&mut self, name: &Rc<str>, span: Span) -> Result<(), LineError> {
         self.define(name, self.here(), What::Label, span)?;
         if !name.contains('@') {
             self.context.scope = name.clone();
@@ -235,7 +216,7 @@ impl<'a> Assembler<'a> {
         Ok(())
     }
 
-    fn define(
+    pub(super) fn define(
         &mut self,
         name: &Rc<str>,
         value: Num,
@@ -263,241 +244,10 @@ impl<'a> Assembler<'a> {
         self.pending.clear();
         Ok(())
     }
-
-    fn code_pieces(&mut self, pieces: Vec<Piece>, span: Span) -> Result<(), LineError> {
-        for piece in pieces {
-            match piece {
-                Piece::Cell(cell) => self.put(cell, 1, span)?,
-                Piece::Set(register, value) => {
-                    let cells = self.set_cells(register, &value)?;
-                    self.put_all(cells, span)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// One instruction if the value is known to be small, else two.
-    fn set_cells(&self, register: u8, value: &Expr) -> Result<Vec<Cell>, LineError> {
-        let (least, most) = (i64::from(i32::MIN), i64::from(u32::MAX));
-        let small = match self.names.number(value, self.here(), least, most) {
-            Ok(known) => (-(1 << 19)..1 << 19).contains(&known),
-            Err(Fault::Unknown(_)) => false,
-            Err(Fault::Wrong(error)) => return Err(error),
-        };
-        Ok(pseudo::set(register, value, small))
-    }
-
-    fn ascii(&mut self, bytes: &[u8], span: Span) -> Result<(), LineError> {
-        for name in std::mem::take(&mut self.pending) {
-            self.names.set_bytes(&name, bytes.len());
-        }
-        self.put_all(crate::pxi::pxim2::pack(bytes).map(Cell::Known).collect(), span)
-    }
-
-    fn put_all(&mut self, cells: Vec<Cell>, span: Span) -> Result<(), LineError> {
-        for cell in cells {
-            self.put(cell, 1, span)?;
-        }
-        Ok(())
-    }
-
-    /// So many pixels of one kind at the end of the section.
-    fn put(&mut self, cell: Cell, count: usize, span: Span) -> Result<(), LineError> {
-        self.check_room(count, span)?;
-        if self.section == Section::Heap {
-            if !matches!(cell, Cell::Known(pixel) if pixel == Pixel::default()) {
-                let error = span.error("the heap holds no pixels of the module");
-                return Err(error.note("there are .space, .org and labels in it", None));
-            }
-            self.heap += count as u64;
-            return Ok(());
-        }
-        self.note_literals(&cell);
-        let (section, index) = (self.section, self.taken());
-        let known = self.names.encode(&cell, self.here());
-        let pixel = match known {
-            Ok(pixel) => pixel,
-            Err(Fault::Wrong(error)) => {
-                // The pixel keeps its place, so that other addresses stay right.
-                self.grow(Pixel::default(), count);
-                return Err(error);
-            }
-            Err(Fault::Unknown(_)) => {
-                let chain = self.chain.clone();
-                self.fixups.push(Fixup { section, index, count, cell, chain });
-                Pixel::default()
-            }
-        };
-        self.note_origin(span, count);
-        self.grow(pixel, count);
-        Ok(())
-    }
-
-    fn note_origin(&mut self, span: Span, count: usize) {
-        let (file, line, section) = (span.file, span.line, self.section);
-        let index = self.taken() as u32;
-        let same = |last: &Origin| (last.file, last.line, last.section) == (file, line, section);
-        if count > 0 && !self.origins.last().is_some_and(same) {
-            self.origins.push(Origin { section, index, file, line });
-        }
-    }
-
-    fn grow(&mut self, pixel: Pixel, count: usize) {
-        let pixels = if self.section == Section::Data { &mut self.data } else { &mut self.code };
-        pixels.resize(pixels.len() + count, pixel);
-    }
-
-    fn check_room(&self, count: usize, span: Span) -> Result<(), LineError> {
-        let used = (self.code.len() + self.data.len()) as u64 + self.heap;
-        if used + count as u64 > MAX_PIXELS {
-            let message = format!("the program has more than {MAX_PIXELS} pixels");
-            return Err(span.error(message).fatal());
-        }
-        Ok(())
-    }
-
-    /// Texts that the cell names get a place in the data, each once.
-    fn note_literals(&mut self, cell: &Cell) {
-        let Cell::Instruction(simple) = cell else { return };
-        let Simple { operands, .. } = &**simple;
-        for operand in operands {
-            let Value::Expr(expr) = operand else { continue };
-            if let [Op::Literal(bytes)] = expr.ops.as_slice()
-                && self.names.reserve_literal(bytes)
-            {
-                self.literals.push(bytes.clone());
-            }
-        }
-    }
-
-    fn org(&mut self, address: &Expr, span: Span) -> Result<(), LineError> {
-        let distance = self.names.distance(address, self.here()).map_err(must_be_known)?;
-        let here = self.here().n;
-        let Ok(count) = usize::try_from(distance) else {
-            let at = here.saturating_add(distance);
-            let message = format!(".org {at} lies behind: {here} pixels are taken");
-            return Err(address.span.error(message));
-        };
-        if self.section == Section::Heap {
-            return self.put(Cell::Known(Pixel::default()), count, span);
-        }
-        self.put(Cell::Known(Pixel::BACKGROUND), count.min(MAX_PIXELS as usize + 1), span)
-    }
-
-    /// Statements that make no pixels.
-    fn wish(&mut self, statement: Statement) -> Result<(), LineError> {
-        match statement {
-            Statement::Equ(name, span, value) => {
-                let value = self.names.value(&value, self.here()).map_err(must_be_known)?;
-                self.define(&name, value, What::Constant, span)?;
-            }
-            Statement::Alias(name, register) => {
-                self.context.aliases.insert(name, register);
-            }
-            Statement::Size(width, height) => self.size(&width, height.as_ref())?,
-            Statement::Module(span) => self.module(span)?,
-            Statement::Entry(entry) => self.wishes.entry = Some((entry, self.chain.clone())),
-            Statement::Section(section) => self.enter(section),
-            Statement::Memory(memory) => {
-                let pixels = self.known_number(&memory, 0, MAX_PIXELS as i64)?;
-                self.wishes.memory = Some((pixels, memory.span));
-            }
-            Statement::Frame(width, height) => {
-                let width = self.known_number(&width, 1, 0xFFFF)?;
-                let most = (MAX_PIXELS as i64 / width).min(0xFFFF);
-                let height = self.known_number(&height, 1, most)?;
-                self.wishes.frame = Some((width as u32, height as u32));
-            }
-            Statement::Function(name, span) => {
-                self.define_label(&name, span)?;
-                self.export(Expr::of(Op::Name(name.clone(), span), span), name.to_string())?;
-            }
-            Statement::Export(label, name) => self.export(label, name)?,
-            Statement::Import { name, span, path, function, slot } => {
-                self.import(&name, span, path, function, slot)?;
-            }
-            Statement::Requires(paths) => self.wishes.requires.extend(paths),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn size(&mut self, width: &Expr, height: Option<&Expr>) -> Result<(), LineError> {
-        let most = MAX_PIXELS as i64;
-        let width = self.known_number(width, 1, most)?;
-        let height = match height {
-            Some(height) => Some(self.known_number(height, 1, most / width)? as u32),
-            None => None,
-        };
-        self.wishes.size = Some((width as u32, height));
-        Ok(())
-    }
-
-    /// The form was chosen before the first line; here it only has to fit.
-    fn module(&mut self, span: Span) -> Result<(), LineError> {
-        if self.reader.depth() != 1 || !self.conditions.is_empty() {
-            let message = ".module belongs into the main file, outside of .if, macros and .rept";
-            return Err(span.error(message));
-        }
-        if self.version == Some(2) && self.options.form == Form::Raw {
-            return Err(span.error("a raw program is PXI-1: this is a module of version 2"));
-        }
-        Ok(())
-    }
-
-    fn enter(&mut self, section: Section) {
-        self.scopes[self.section as usize] = self.context.scope.clone();
-        self.section = section;
-        self.context.scope = self.scopes[section as usize].clone();
-        self.pending.clear();
-    }
-
-    fn export(&mut self, label: Expr, name: String) -> Result<(), LineError> {
-        // Both have their bounds in the header; this one keeps the search short.
-        let old = self.wishes.exports.iter().find(|(_, other)| *other == name);
-        if let Some((first, _)) = old {
-            let error = label.span.error(format!("{name} is exported twice"));
-            return Err(error.note("exported here", Some(first.span)));
-        }
-        if self.wishes.exports.len() == 4096 {
-            return Err(label.span.error("a module exports at most 4096 functions").fatal());
-        }
-        self.wishes.exports.push((label, name));
-        Ok(())
-    }
-
-    fn import(
-        &mut self,
-        name: &Rc<str>,
-        span: Span,
-        path: String,
-        function: String,
-        slot: Option<Expr>,
-    ) -> Result<(), LineError> {
-        if self.wishes.imports.len() == 4096 {
-            return Err(span.error("a module imports at most 4096 functions").fatal());
-        }
-        if let Some(slot) = slot {
-            let value = self.names.value(&slot, self.here()).map_err(must_be_known)?;
-            self.define(name, value, What::Import, span)?;
-            self.wishes.imports.push(ImportOf { slot, path, function });
-            return Ok(());
-        }
-        let section = self.section;
-        self.enter(Section::Data);
-        let defined = self.define(name, self.here(), What::Import, span);
-        let placed = self.put(Cell::Known(Pixel::default()), 1, span);
-        self.enter(section);
-        defined.and(placed)?;
-        let slot = Expr::of(Op::Name(name.clone(), span), span);
-        self.wishes.imports.push(ImportOf { slot, path, function });
-        Ok(())
-    }
 }
 
 /// The error of an expression whose value is needed where it stands.
-fn must_be_known(fault: Fault) -> LineError {
+pub(super) fn must_be_known(fault: Fault) -> LineError {
     match fault {
         Fault::Unknown(error) => error.note("its value is needed here, not only at the end", None),
         Fault::Wrong(error) => error,

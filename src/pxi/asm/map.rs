@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::diagnostic::Place;
 use super::layout::Assembler;
 use super::names::{Num, What, shown};
 use super::sources::Source;
@@ -105,6 +106,17 @@ impl SourceMap {
 }
 
 impl Assembly {
+    /// The source line that a pixel comes from.
+    pub fn place_of(&self, address: u32) -> Option<Place> {
+        let (file, number) = self.map.line_at(address)?;
+        let source = self.sources.iter().find(|source| source.name == file)?;
+        let text = source.text.lines().nth(number as usize - 1)?;
+        let column = text.chars().take_while(|c| c.is_whitespace()).count() + 1;
+        let length = text.trim().split(';').next().unwrap_or("").trim_end().chars().count();
+        let (file, text) = (file.to_owned(), text.to_owned());
+        Some(Place { file, line: number as usize, column, length, text })
+    }
+
     /// Address, pixels and source line of every statement, then all names.
     pub fn listing(&self) -> String {
         let mut text = String::new();

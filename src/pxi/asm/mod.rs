@@ -6,19 +6,24 @@
 
 mod control;
 mod diagnostic;
+mod directives;
 mod encode;
+mod eval;
 mod expr;
 mod finish;
 mod layout;
+mod macros;
 mod map;
 mod names;
 mod parser;
+mod place;
 mod pseudo;
 mod reader;
 mod sources;
 mod statement;
 mod text;
 mod token;
+mod wishes;
 
 pub use diagnostic::{Diagnostic, Note, Place};
 pub use map::{Assembly, LineEntry, SourceMap, SymbolEntry, SymbolKind};

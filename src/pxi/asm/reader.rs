@@ -10,9 +10,11 @@ use super::token::{Lexed, Token};
 
 /// Macros, repetitions and files in each other.
 const MAX_DEPTH: usize = 64;
-/// Lines and tokens that macros and repetitions may make.
-const MAX_LINES: u64 = 1 << 22;
-const MAX_TOKENS: u64 = 1 << 24;
+/// Lines that macros and repetitions may make, what all their tokens may weigh,
+/// and those of one line.
+const MAX_LINES: u64 = 1 << 20;
+const MAX_WEIGHT: u64 = 1 << 22;
+const MAX_LINE_WEIGHT: u64 = 1 << 16;
 /// Bytes of all included files; each counts for some, so that their number is bounded, too.
 const MAX_INCLUDED: u64 = 1 << 26;
 const INCLUDE_COST: u64 = 1 << 10;
@@ -114,7 +116,7 @@ pub(super) struct Reader {
     pub(super) files: Files,
     frames: Vec<Frame>,
     lines: u64,
-    tokens: u64,
+    weight: u64,
     included: u64,
     serial: u64,
 }
@@ -246,13 +248,16 @@ impl Reader {
                 Some(tokens.map(|tokens| Row { tokens, end }))
             }
             Feed::Body(playback) => {
-                let room = MAX_TOKENS.saturating_sub(self.tokens);
-                let (tokens, end) = playback.row(room)?;
+                let (tokens, end, weight) = playback.row()?;
                 self.lines += 1;
-                self.tokens += tokens.len() as u64;
-                if self.lines > MAX_LINES || self.tokens >= MAX_TOKENS {
+                self.weight += weight;
+                if weight > MAX_LINE_WEIGHT {
+                    let message = format!("a line has more than {MAX_LINE_WEIGHT} words here");
+                    return Some(Err(end.error(message).fatal()));
+                }
+                if self.lines > MAX_LINES || self.weight > MAX_WEIGHT {
                     let message = format!(
-                        "macros and .rept make more than {MAX_LINES} lines or {MAX_TOKENS} words"
+                        "macros and .rept make more than {MAX_LINES} lines or {MAX_WEIGHT} words"
                     );
                     return Some(Err(end.error(message).fatal()));
                 }
@@ -262,29 +267,50 @@ impl Reader {
     }
 }
 
+/// A word or a mark is one; long texts and names are more.
+fn weight(token: &Token) -> u64 {
+    match token {
+        Token::Word(word) => 1 + word.len() as u64 / 16,
+        Token::Text(text) => 1 + text.0.len() as u64 / 4,
+        Token::Number(_) | Token::Mark(_) => 1,
+    }
+}
+
 impl Playback {
-    /// The next line with arguments for parameters, at most so many tokens.
-    fn row(&mut self, room: u64) -> Option<(Vec<Lexed>, Span)> {
+    /// The next line with arguments for parameters, and its weight; cut where it is too heavy.
+    fn row(&mut self) -> Option<(Vec<Lexed>, Span, u64)> {
         let row = self.body.rows.get(self.next)?;
         self.next += 1;
         let mut tokens: Vec<Lexed> = Vec::with_capacity(row.tokens.len());
-        for (token, span) in &row.tokens {
-            let Token::Word(word) = token else {
-                tokens.push((token.clone(), *span));
-                continue;
+        let mut heavy = 0;
+        for lexed in &row.tokens {
+            let argument = match &lexed.0 {
+                Token::Word(word) => self.arguments.get(word),
+                _ => None,
             };
-            if let Some(argument) = self.arguments.get(word) {
-                let left = room.saturating_sub(tokens.len() as u64);
-                tokens.extend(argument.iter().take(left as usize).cloned());
-            } else if self.counter.as_ref() == Some(word) {
-                tokens.push((Token::Number(self.round as i64 - 1), *span));
-            } else if self.body.locals.contains(word) {
-                let unique = format!("{}{word}#{}", self.body.name, self.serial);
-                tokens.push((Token::Word(unique.into()), *span));
-            } else {
-                tokens.push((token.clone(), *span));
+            let made = self.made(lexed);
+            for lexed in argument.map_or(std::slice::from_ref(&made), Vec::as_slice) {
+                heavy += weight(&lexed.0);
+                if heavy > MAX_LINE_WEIGHT {
+                    return Some((tokens, row.end, heavy));
+                }
+                tokens.push(lexed.clone());
             }
         }
-        Some((tokens, row.end))
+        Some((tokens, row.end, heavy))
+    }
+
+    /// A token that is no parameter: the counter, a local label of the body, or itself.
+    fn made(&self, (token, span): &Lexed) -> Lexed {
+        match token {
+            Token::Word(word) if self.counter.as_ref() == Some(word) => {
+                (Token::Number(self.round as i64 - 1), *span)
+            }
+            Token::Word(word) if self.body.locals.contains(word) => {
+                let unique = format!("{}{word}#{}", self.body.name, self.serial);
+                (Token::Word(unique.into()), *span)
+            }
+            _ => (token.clone(), *span),
+        }
     }
 }
