@@ -801,3 +801,29 @@ fn includes_are_bounded() {
     assert!(errors[0].message.contains("all included files"), "{}", errors[0].message);
     assert!(start.elapsed() < Duration::from_secs(20));
 }
+
+fn document() -> String {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pxi-asm.md");
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn the_document_knows_every_directive_and_every_built_in_instruction() {
+    let document = document();
+    let directives = ".module .size .entry .org .equ .alias .pixel .word .fill .space .ascii .bytes \
+        .text .say .code .data .heap .memory .frame .func .export .import .requires .write .macro \
+        .endm .if .elif .else .endif .rept .endr .include";
+    for name in directives.split_whitespace().chain(built_in()) {
+        assert!(document.contains(&format!("`{name}")), "{name}");
+    }
+}
+
+#[test]
+fn the_program_of_the_document_assembles_and_passes() {
+    let document = document();
+    let lines = document.lines().skip_while(|line| !line.starts_with("        .module 2"));
+    let program: Vec<&str> = lines.take_while(|line| line.starts_with("    ")).collect();
+    assert!(program.len() > 15);
+    let assembly = asm(&program.join("\n"));
+    assert!(verify(assembly.raster.pixels(), &header(&assembly)).is_ok());
+}

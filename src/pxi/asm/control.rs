@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::diagnostic::{LineError, Span};
 use super::layout::Assembler;
 use super::parser::{Parser, check_name};
-use super::reader::{Body, Row};
+use super::playback::{Body, Row};
 use super::token::{Lexed, Token};
 
 /// Repetitions that a .rept may ask for; what they make is bounded elsewhere.

@@ -7,7 +7,7 @@ use super::control::head;
 use super::diagnostic::{LineError, Span};
 use super::layout::Assembler;
 use super::parser::{Parser, check_name, is_instruction};
-use super::reader::{Body, Row};
+use super::playback::{Body, Row};
 use super::token::{Lexed, Token};
 
 /// A macro.
@@ -16,6 +16,13 @@ pub(super) struct Macro {
     span: Span,
     parameters: Vec<Rc<str>>,
     body: Rc<Body>,
+}
+
+/// A macro's first line.
+struct Header {
+    name: Rc<str>,
+    at: Span,
+    parameters: Vec<Rc<str>>,
 }
 
 impl Assembler<'_> {
@@ -28,7 +35,7 @@ impl Assembler<'_> {
         let header = self.macro_header(rest, end);
         // The lines are taken in any case: they are no statements here.
         let rows = self.collect(span, ".macro", ".endm")?;
-        let (name, at, parameters) = header?;
+        let Header { name, at, parameters } = header?;
         if let Some(old) = self.macros.get(&name) {
             let error = at.error(format!("macro {name} is defined twice"));
             return Err(error.note("defined here", Some(old.span)));
@@ -38,11 +45,7 @@ impl Assembler<'_> {
         Ok(())
     }
 
-    fn macro_header(
-        &self,
-        rest: &[Lexed],
-        end: Span,
-    ) -> Result<(Rc<str>, Span, Vec<Rc<str>>), LineError> {
+    fn macro_header(&self, rest: &[Lexed], end: Span) -> Result<Header, LineError> {
         let mut parser = Parser::new(rest, end, &self.context);
         let (name, at) = parser.word("a name is expected: .macro NAME PARAMETER, ...")?;
         check_name(&name, at, &self.context)?;
@@ -61,7 +64,7 @@ impl Assembler<'_> {
             }
             parameters.push(parameter);
         }
-        Ok((name, at, parameters))
+        Ok(Header { name, at, parameters })
     }
 
     /// Lines up to the one that closes what is open.

@@ -17,6 +17,7 @@ mod map;
 mod names;
 mod parser;
 mod place;
+mod playback;
 mod pseudo;
 mod reader;
 mod sources;
