@@ -604,7 +604,7 @@ fn random_module(next: &mut dyn FnMut() -> u64) -> Raster {
     let parts = Parts {
         entry: 16 + (next() % code.len() as u64) as u32,
         heap: (next() % 3) as u32,
-        frame: (next() % 2 == 0).then_some((5, 7)),
+        frame: next().is_multiple_of(2).then_some((5, 7)),
         functions: (0..next() % 3).map(|_| function(next())).collect(),
         imports: (0..next() % 3).map(|_| import(next())).collect(),
         requires: (0..next() % 3).map(|_| name(next())).collect(),
