@@ -12,8 +12,8 @@ use super::token::Lexed;
 /// Macros, repetitions and files in each other.
 const MAX_DEPTH: usize = 64;
 /// Lines that macros and repetitions may make, and what all their tokens may weigh.
-const MAX_LINES: u64 = 1 << 20;
-const MAX_WEIGHT: u64 = 1 << 22;
+const MAX_LINES: u64 = 1 << 18;
+const MAX_WEIGHT: u64 = 1 << 21;
 /// Bytes of all included files; each counts for some, so that their number is bounded, too.
 const MAX_INCLUDED: u64 = 1 << 26;
 const INCLUDE_COST: u64 = 1 << 10;
