@@ -27,7 +27,7 @@ fn sources() -> PathBuf {
 
 fn module(source: &str) -> Vec<u8> {
     let options = pxfs::pxi::asm::Options { form: Form::Module, ..Default::default() };
-    assemble(source, options).unwrap().to_png().unwrap()
+    assemble(source, options).unwrap().raster.to_png().unwrap()
 }
 
 /// A root with the nine modules of this repository.

@@ -131,7 +131,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
         let name = stage.path.trim_start_matches('/').to_owned();
         let source = sources.parent().unwrap().join(format!("{name}.pxs"));
         let source = std::fs::read_to_string(source).unwrap();
-        (name, assemble(&source, options).unwrap().to_png().unwrap())
+        (name, assemble(&source, options).unwrap().raster.to_png().unwrap())
     });
     let seed = std::fs::read(sources.join("world_seed.txt")).unwrap();
     modules.chain([(".pxfs/pixels/000000F8".to_owned(), seed)]).collect()

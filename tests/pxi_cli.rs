@@ -174,10 +174,77 @@ fn a_source_with_errors_writes_nothing() {
     std::fs::write(&source, "HALT\nLOAD R16, 1\nFOO\n").unwrap();
     let output = pxi(&[&"asm", &source, &"-o", &picture]);
     assert_eq!(status(&output), 1);
-    let place = format!("{}:2:6: error: register R16 does not exist", source.display());
+    let place = format!(
+        "error: register R16 does not exist (R0 to R15)\n --> {}:2:6\n  |\n2 | LOAD R16, 1\n",
+        source.display()
+    );
     assert!(stderr(&output).starts_with(&place), "{}", stderr(&output));
     assert!(stderr(&output).ends_with("pxi: 2 errors, nothing written\n"));
     assert!(!picture.exists());
+}
+
+#[test]
+fn sources_include_others_and_give_symbols_and_a_listing() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    std::fs::create_dir(at("lib")).unwrap();
+    std::fs::write(at("a.pxs"), ".module 2\n.include \"lib/x.pxs\"\nmain: two\nRET\n").unwrap();
+    std::fs::write(at("lib/x.pxs"), ".include \"./y.pxs\"\n").unwrap();
+    std::fs::write(at("lib/y.pxs"), ".macro two\nLI R0, 2\n.endm\n").unwrap();
+    let out = pxi(&[
+        &"asm",
+        &at("a.pxs"),
+        &"-o",
+        &at("a.png"),
+        &"--symbols",
+        &at("a.json"),
+        &"--listing",
+        &at("a.lst"),
+    ]);
+    assert_eq!((status(&out), stderr(&out).as_str()), (0, ""));
+    let map: Value = serde_json::from_slice(&std::fs::read(at("a.json")).unwrap()).unwrap();
+    assert_eq!(map["symbols"][0]["name"], "main");
+    assert_eq!(map["lines"][0]["address"], 16);
+    assert_eq!(map["files"][2], at("lib/y.pxs").display().to_string());
+    assert!(std::fs::read_to_string(at("a.lst")).unwrap().contains("      16 12000002\n"));
+    std::fs::write(at("lib/y.pxs"), ".include \"x.pxs\"").unwrap();
+    let out = pxi(&[&"asm", &at("a.pxs"), &"-o", &at("b.png")]);
+    assert_eq!(status(&out), 1);
+    assert!(stderr(&out).contains("error: files include each other: "), "{}", stderr(&out));
+    assert!(stderr(&out).contains("note: included from here\n --> "), "{}", stderr(&out));
+    assert!(!at("b.png").exists());
+}
+
+#[test]
+fn verify_says_what_is_wrong_before_a_program_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let asm = |source: &str| {
+        std::fs::write(at("a.pxs"), source).unwrap();
+        let out = pxi(&[&"asm", &at("a.pxs"), &"-o", &at("a.png")]);
+        assert_eq!(status(&out), 0, "{}", stderr(&out));
+        (stderr(&out), pxi(&[&"verify", &at("a.png")]))
+    };
+    let (warnings, good) = asm(".module 2\nSYS WRITE\nRET\n");
+    assert_eq!((warnings.as_str(), status(&good)), ("", 0));
+    assert!(stdout(&good).contains("2 instructions, 0 branches"), "{}", stdout(&good));
+    assert!(stdout(&good).contains("system calls: WRITE"));
+    let (warnings, bad) = asm(".module 2\n  NOP  ; no end\n");
+    assert!(warnings.contains("warning: execution can run out of the code"), "{warnings}");
+    assert!(warnings.contains("2 |   NOP  ; no end\n  |   ^^^\n"), "{warnings}");
+    assert_eq!(status(&bad), 1);
+    assert!(stdout(&bad).contains("error: pixel 16: execution can run out"), "{}", stdout(&bad));
+    let json = pxi(&[&"verify", &at("a.png"), &"--json"]);
+    let value: Value = serde_json::from_str(&stdout(&json)).unwrap();
+    assert_eq!(
+        (status(&json), &value["ok"], &value["errors"][0]["address"]),
+        (1, &false.into(), &16.into())
+    );
+    let (_, old) = asm(".pixel 9, 9, 9, 9\nHALT\n");
+    assert_eq!(status(&old), 0);
+    assert!(stdout(&old).contains("warning: pixel 0: 0x09 is no instruction"), "{}", stdout(&old));
+    let missing = pxi(&[&"verify", &at("gone.png")]);
+    assert_eq!(status(&missing), 1);
 }
 
 #[test]
@@ -193,14 +260,16 @@ fn wrong_usage_has_status_2_and_help_0() {
 
 #[test]
 fn the_document_knows_every_option_of_the_help() {
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pxi-isa.md");
-    let document = std::fs::read_to_string(document).unwrap();
-    for command in ["run", "asm", "disasm"] {
+    let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let document = ["pxi-isa.md", "pxi-asm.md"]
+        .map(|name| std::fs::read_to_string(documents.join(name)).unwrap())
+        .concat();
+    for command in ["run", "asm", "disasm", "verify"] {
         let help = stdout(&pxi(&[&command, &"--help"]));
         for word in help.split_whitespace().filter(|word| word.starts_with("--")) {
             let option = word.trim_matches(|c: char| !c.is_alphabetic() && c != '-');
             let known = document.contains(option) || ["--help", "--output"].contains(&option);
-            assert!(known, "{command} {option} is not in docs/pxi-isa.md");
+            assert!(known, "{command} {option} is in no document");
         }
     }
 }

@@ -1,7 +1,8 @@
-//! `pxi`: run, assemble and disassemble programs that are pictures.
+//! `pxi`: run, assemble, disassemble and verify programs that are pictures.
 
 mod assemble;
 mod run;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::pxi::raster::MAX_PNG_BYTES;
 #[command(
     name = "pxi",
     version,
-    after_help = "See docs/pxi-isa.md for the machine and its assembly."
+    after_help = "See docs/pxi-isa.md for the machine, docs/pxi-asm.md for its assembly."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -31,6 +32,7 @@ enum Command {
     Run(run::Args),
     Asm(assemble::AsmArgs),
     Disasm(assemble::DisasmArgs),
+    Verify(verify::Args),
 }
 
 /// Runs the tool; `args[0]` is its name.
@@ -47,6 +49,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Command::Run(args) => run::run(&args),
         Command::Asm(args) => assemble::asm(&args),
         Command::Disasm(args) => assemble::disasm(&args),
+        Command::Verify(args) => verify::run(&args),
     }
 }
 

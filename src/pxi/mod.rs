@@ -21,6 +21,7 @@ mod random;
 pub mod raster;
 pub mod stop;
 mod syscall;
+pub mod verify;
 
 pub use governor::{Governor, Policy, PolicyError};
 pub use host::{BlobError, BlobReply, BlobRequest, Files, Host, LlmError, LlmRequest, ScreenError};

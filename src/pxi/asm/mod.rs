@@ -1,23 +1,40 @@
-//! The assembler: text in, a program picture out. `docs/pxi-isa.md` has the language.
+//! The assembler: text in, a program picture out. `docs/pxi-asm.md` has the language.
 //!
-//! Two passes: the first gives every statement its address, the second writes
-//! pixels. All errors of a source come together, each with its place.
+//! One pass gives every statement its place and most their pixels; what depends
+//! on names that come later is filled in at the end. All errors of a source come
+//! together, each with its place. Never: files; who calls reads them.
 
+mod control;
 mod diagnostic;
-mod emit;
+mod directives;
+mod encode;
+mod eval;
+mod expr;
+mod finish;
+mod layout;
+mod macros;
+mod map;
+mod names;
+mod parser;
+mod place;
+mod playback;
+mod pseudo;
+mod reader;
+mod sources;
 mod statement;
+mod text;
 mod token;
+mod wishes;
+
+pub use diagnostic::{Diagnostic, Note, Place};
+pub use map::{Assembly, LineEntry, SourceMap, SymbolEntry, SymbolKind};
+pub use sources::Source;
 
 use std::collections::HashMap;
 
-pub use diagnostic::Diagnostic;
-use diagnostic::{LineError, Span};
-use emit::Names;
-use statement::{Expr, Line, Statement};
+use layout::Assembler;
 
-use crate::pxi::Raster;
-use crate::pxi::module::PHASE5_HEADER;
-use crate::pxi::raster::MAX_PIXELS;
+use crate::pxi::isa::Isa;
 
 /// Errors after which the assembler gives up: the rest mostly follows from the first.
 const MAX_ERRORS: usize = 20;
@@ -30,7 +47,8 @@ pub enum Form {
     AsWritten,
     /// No header, even if the source has `.module`.
     Raw,
-    /// A PXIM 1.0 header, even if the source has no `.module`.
+    /// A header, even if the source has no `.module`: that of PXIM 1.0 unless it
+    /// says `.module 2`.
     Module,
 }
 
@@ -43,156 +61,90 @@ pub struct Options {
     pub form: Form,
 }
 
-/// Assembles a source.
+/// Gives the source that another one includes: name of the including one, then
+/// what it wrote. The reason, if it cannot.
+pub type Include<'a> = dyn FnMut(&str, &str) -> Result<Source, String> + 'a;
+
+/// Assembles a text that includes no others.
 ///
 /// # Errors
 /// Every error found, up to twenty.
-pub fn assemble(source: &str, options: Options) -> Result<Raster, Vec<Diagnostic>> {
-    let mut errors = Vec::new();
-    let lines = parse_lines(source, &mut errors);
-    if !errors.is_empty() {
-        return Err(errors);
-    }
-    let is_module = match options.form {
-        Form::Module => true,
-        Form::Raw => false,
-        Form::AsWritten => {
-            lines.iter().any(|(_, line)| matches!(line.statement, Some((Statement::Module, _))))
-        }
+pub fn assemble(text: &str, options: Options) -> Result<Assembly, Vec<Diagnostic>> {
+    let source = Source { name: "source".to_owned(), text: text.to_owned() };
+    let mut nothing = |_: &str, _: &str| Err("nothing can be included here".to_owned());
+    assemble_source(source, options, &mut nothing)
+}
+
+/// Assembles a source and what it includes.
+///
+/// # Errors
+/// Every error found, up to twenty.
+pub fn assemble_source(
+    source: Source,
+    options: Options,
+    include: &mut Include<'_>,
+) -> Result<Assembly, Vec<Diagnostic>> {
+    let version = match (declared_version(&source.text), options.form) {
+        (Some(2), _) => Some(2),
+        (_, Form::Raw) => None,
+        (_, Form::Module) => Some(1),
+        (declared, Form::AsWritten) => declared,
     };
-    let plan = Plan::of(&lines, is_module, &mut errors);
-    if errors.is_empty() { emit::emit(&lines, &plan, options) } else { Err(errors) }
+    let mut include = |from: &str, path: &str| include(from, path);
+    let mut assembler = Assembler::new(version, options, &mut include);
+    assembler.reader.open(source);
+    assembler.run();
+    assembler.finish()
 }
 
-fn parse_lines(source: &str, errors: &mut Vec<Diagnostic>) -> Vec<(usize, Line)> {
-    let mut lines = Vec::new();
-    for (index, text) in source.lines().enumerate() {
-        match statement::parse(text) {
-            Ok(line) if line.label.is_none() && line.statement.is_none() => {}
-            Ok(line) => lines.push((index + 1, line)),
-            Err(error) => errors.push(error.at(index + 1)),
-        }
-        if errors.len() == MAX_ERRORS {
-            break;
-        }
-    }
-    lines
+/// Names of the instructions that the assembler makes of others.
+pub fn built_in() -> impl Iterator<Item = &'static str> {
+    pseudo::names()
 }
 
-/// Where everything lies: the first pass's result.
-struct Plan {
-    names: Names,
-    is_module: bool,
-    /// Pixels taken, header included.
-    len: usize,
-    entry: Option<usize>,
-    size: Option<(u32, Option<u32>)>,
-    /// Address of each line's first pixel.
-    addresses: Vec<usize>,
+/// Whether a text can be a label of a module of version 2.
+pub(super) fn is_name(text: &str) -> bool {
+    let mut chars = text.chars();
+    let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    let goes_on = chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.');
+    starts && goes_on && !text.starts_with("E_") && !text.starts_with("__") && {
+        let scope = std::rc::Rc::from("");
+        let context = parser::Context { isa: Isa::Pxi2, aliases: HashMap::new(), scope };
+        let nowhere = diagnostic::Span { file: 0, line: 1, column: 1, length: 1 };
+        parser::check_name(text, nowhere, &context).is_ok()
+    }
 }
 
-impl Plan {
-    fn of(lines: &[(usize, Line)], is_module: bool, errors: &mut Vec<Diagnostic>) -> Self {
-        let start = if is_module { PHASE5_HEADER } else { 0 };
-        let mut plan = Self {
-            names: Names(HashMap::new()),
-            is_module,
-            len: start,
-            entry: None,
-            size: None,
-            addresses: Vec::with_capacity(lines.len()),
-        };
-        for (number, line) in lines {
-            if let Err(error) = plan.place(line) {
-                errors.push(error.at(*number));
+/// The version that a `.module` gives, which decides how everything else is
+/// read, so it is looked for before.
+fn declared_version(text: &str) -> Option<u8> {
+    let mut depth = 0u32;
+    for line in text.lines() {
+        let Some((word, rest)) = directive(line) else { continue };
+        match word.to_ascii_lowercase().as_str() {
+            ".macro" | ".if" | ".rept" => depth += 1,
+            ".endm" | ".endif" | ".endr" => depth = depth.saturating_sub(1),
+            ".module" if depth == 0 => {
+                let version = rest.split(';').next().unwrap_or("").trim();
+                return Some(if version == "2" { 2 } else { 1 });
             }
-            if errors.len() == MAX_ERRORS {
-                return plan;
-            }
+            _ => {}
         }
-        for (number, line) in lines {
-            // After all labels are known: the entry may be a label further down.
-            if let Some((Statement::Entry(entry), _)) = &line.statement
-                && let Err(error) = plan.set_entry(entry)
-            {
-                errors.push(error.at(*number));
-            }
-        }
-        plan
     }
+    None
+}
 
-    fn place(&mut self, line: &Line) -> Result<(), LineError> {
-        self.addresses.push(self.len);
-        if let Some((name, span)) = &line.label {
-            self.define(name, *span, self.len as i64)?;
+/// The directive of a line, behind its label if it has one.
+fn directive(line: &str) -> Option<(&str, &str)> {
+    let line = line.trim_start();
+    let line = match line.split_once(':') {
+        Some((label, rest))
+            if label.chars().all(|c| c.is_ascii_alphanumeric() || "_@ \t".contains(c)) =>
+        {
+            rest.trim_start()
         }
-        let Some((statement, span)) = &line.statement else {
-            return Ok(());
-        };
-        let count = self.pixels_of(statement)?;
-        let len = self.len as u64 + count;
-        if len > MAX_PIXELS {
-            let message = format!("the program has more than {MAX_PIXELS} pixels");
-            return Err(span.error(message));
-        }
-        self.len = len as usize;
-        Ok(())
-    }
-
-    /// How many pixels a statement takes; those that take none are carried out.
-    fn pixels_of(&mut self, statement: &Statement) -> Result<u64, LineError> {
-        Ok(match statement {
-            Statement::Instruction { .. } | Statement::Pixel(_) => 1,
-            Statement::Bytes(bytes) => bytes.len() as u64,
-            Statement::Text(bytes) => bytes.len() as u64,
-            Statement::Say(_, bytes) => 2 * bytes.len() as u64,
-            Statement::Fill(count, _) => self.names.number(count, 0, MAX_PIXELS as i64)? as u64,
-            Statement::Org(address) => {
-                let at = self.names.number(address, 0, MAX_PIXELS as i64)? as u64;
-                let here = self.len as u64;
-                at.checked_sub(here).ok_or_else(|| {
-                    address.span.error(format!(".org {at} lies behind: {here} pixels are taken"))
-                })?
-            }
-            Statement::Equ(name, span, value) => {
-                let value = self.names.value(value)?;
-                self.define(name, *span, value)?;
-                0
-            }
-            Statement::Size(width, height) => {
-                self.set_size(width, height.as_ref())?;
-                0
-            }
-            Statement::Module | Statement::Entry(_) => 0,
-        })
-    }
-
-    fn define(&mut self, name: &str, span: Span, value: i64) -> Result<(), LineError> {
-        match self.names.0.insert(name.to_owned(), value) {
-            None => Ok(()),
-            Some(_) => Err(span.error(format!("{name} is defined twice"))),
-        }
-    }
-
-    fn set_size(&mut self, width: &Expr, height: Option<&Expr>) -> Result<(), LineError> {
-        let most = MAX_PIXELS as i64;
-        let width = self.names.number(width, 1, most)? as u32;
-        let height = match height {
-            Some(height) => Some(self.names.number(height, 1, most / i64::from(width))? as u32),
-            None => None,
-        };
-        self.size = Some((width, height));
-        Ok(())
-    }
-
-    fn set_entry(&mut self, entry: &Expr) -> Result<(), LineError> {
-        if !self.is_module {
-            return Err(entry.span.error("only a module has an entry: add .module or --module"));
-        }
-        // The header has 16 bits for it.
-        let last = (self.len.max(PHASE5_HEADER + 1) - 1).min(usize::from(u16::MAX));
-        let entry = self.names.number(entry, PHASE5_HEADER as i64, last as i64)?;
-        self.entry = Some(entry as usize);
-        Ok(())
-    }
+        _ => line,
+    };
+    let end = line.find(|c: char| c.is_whitespace() || c == ';').unwrap_or(line.len());
+    line.starts_with('.').then(|| line.split_at(end))
 }
