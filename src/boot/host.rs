@@ -303,6 +303,11 @@ impl Host for StageHost<'_, '_, '_> {
         Ok(())
     }
 
+    fn journal(&mut self, offset: u64, len: usize) -> Result<Vec<u8>, CallError> {
+        self.log_rest();
+        Ok(self.session.log.journal(offset, len).to_vec())
+    }
+
     fn milliseconds(&mut self) -> u64 {
         u64::try_from(self.session.start.elapsed().as_millis()).unwrap_or(u64::MAX)
     }

@@ -144,6 +144,16 @@ impl<'a> Entry<'a> {
         self
     }
 
+    /// The line for people.
+    fn text(&self) -> String {
+        let (level, message) = (self.level.name(), &self.message);
+        if self.is_module {
+            format!("[{level}] |{}| {message}\n", escape(&self.event))
+        } else {
+            format!("[{level}] {message}\n")
+        }
+    }
+
     fn time(mut self, time: Duration) -> Self {
         self.ms = Some((time.as_secs_f64() * 1e6).round() / 1e3);
         self
@@ -161,7 +171,12 @@ struct Sink<'a> {
 /// Where the lines go.
 pub struct Log<'a> {
     sinks: Vec<Sink<'a>>,
+    /// What programs can read of it, as lines of JSON.
+    journal: Vec<u8>,
 }
+
+/// Bytes of a log that programs can read; later lines they cannot.
+const MAX_JOURNAL: usize = 8 << 20;
 
 impl std::fmt::Debug for Log<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -173,12 +188,19 @@ impl<'a> Log<'a> {
     /// A log that writes every line to every sink.
     pub fn new(format: Format, sinks: Vec<Box<dyn Write + 'a>>) -> Self {
         let sink = |to| Sink { format, least: Level::Info, to };
-        Self { sinks: sinks.into_iter().map(sink).collect() }
+        Self { sinks: sinks.into_iter().map(sink).collect(), journal: Vec::new() }
     }
 
     /// Adds a sink with a format of its own.
     pub fn add(&mut self, format: Format, to: Box<dyn Write + 'a>) {
         self.sinks.push(Sink { format, least: Level::Info, to });
+    }
+
+    /// At most `len` bytes of the lines of JSON from `offset` on.
+    pub(super) fn journal(&self, offset: u64, len: usize) -> &[u8] {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.journal.len());
+        let rest = &self.journal[start..];
+        &rest[..len.min(rest.len())]
     }
 
     /// Leaves all but warnings and errors out of the first sink: a person has
@@ -194,19 +216,18 @@ impl<'a> Log<'a> {
     /// # Errors
     /// When a sink cannot be written to.
     pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+        let json = serde_json::to_string(entry)? + "\n";
+        if self.journal.len() + json.len() <= MAX_JOURNAL {
+            self.journal.extend_from_slice(json.as_bytes());
+        }
         for sink in &mut self.sinks {
             if entry.level < sink.least {
                 continue;
             }
-            let line = match sink.format {
-                Format::Text if entry.is_module => {
-                    let (level, event) = (entry.level.name(), escape(&entry.event));
-                    format!("[{level}] |{event}| {}\n", entry.message)
-                }
-                Format::Text => format!("[{}] {}\n", entry.level.name(), entry.message),
-                Format::Json => serde_json::to_string(entry)? + "\n",
-            };
-            sink.to.write_all(line.as_bytes())?;
+            match sink.format {
+                Format::Text => sink.to.write_all(entry.text().as_bytes())?,
+                Format::Json => sink.to.write_all(json.as_bytes())?,
+            }
             sink.to.flush()?;
         }
         Ok(())
