@@ -19,6 +19,8 @@ use crate::pxi::{BlobError, BlobRequest, CallError, Files, Raster};
 const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
 /// Bytes hashed at a time.
 const PIECE: usize = 1 << 20;
+/// Longest file that is hashed to know its id.
+const MAX_HASHED: u64 = 1 << 30;
 /// Files whose ids are kept.
 const MAX_KNOWN: usize = 4096;
 /// Longest blob of a registry: it is inflated whole, whatever part is wanted.
@@ -59,7 +61,10 @@ pub struct Mismatch {
 /// # Errors
 /// [`Mismatch`] when it is not.
 pub(super) fn check_content(bytes: &[u8], declared: &Declared) -> Result<u32, Mismatch> {
-    let digest: [u8; 32] = Sha256::digest(bytes).into();
+    check_digest(&Sha256::digest(bytes).into(), declared)
+}
+
+fn check_digest(digest: &[u8; 32], declared: &Declared) -> Result<u32, Mismatch> {
     let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     if let Some(declared) = declared.sha256.as_ref().filter(|declared| **declared != found) {
         return Err(Mismatch { what: "SHA-256", declared: declared.clone(), found });
@@ -67,13 +72,13 @@ pub(super) fn check_content(bytes: &[u8], declared: &Declared) -> Result<u32, Mi
     // On a clash of ids the later content has the next four bytes, and so on.
     let mut ids = digest.as_chunks::<4>().0.iter().map(|bytes| u32::from_be_bytes(*bytes));
     let Some(declared) = &declared.id else {
-        return Ok(first_id(&digest));
+        return Ok(first_id(digest));
     };
     let wanted = id_of(declared);
     ids.find(|id| Some(*id) == wanted).ok_or_else(|| Mismatch {
         what: "pixel id",
         declared: declared.clone(),
-        found: format!("0x{:08X}", first_id(&digest)),
+        found: format!("0x{:08X}", first_id(digest)),
     })
 }
 
@@ -149,7 +154,7 @@ impl<'r> BootFiles<'r> {
         if let Some(id) = self.known.borrow().get(&look.key) {
             return Ok(*id);
         }
-        let id = self.hash(path)?;
+        let id = first_id(&self.hash(path, look, MAX_HASHED)?);
         let mut known = self.known.borrow_mut();
         if known.len() >= MAX_KNOWN {
             known.clear();
@@ -158,7 +163,10 @@ impl<'r> BootFiles<'r> {
         Ok(id)
     }
 
-    fn hash(&self, path: &str) -> Result<u32, CallError> {
+    fn hash(&self, path: &str, look: &Look, limit: u64) -> Result<[u8; 32], CallError> {
+        if look.stat.size > limit {
+            return Err(CallError::Io);
+        }
         let (mut hasher, mut offset) = (Sha256::new(), 0);
         loop {
             let piece = self.root.read_at(path, offset, PIECE).map_err(told)?;
@@ -166,7 +174,11 @@ impl<'r> BootFiles<'r> {
             hasher.update(&piece);
             offset += piece.len() as u64;
             if piece.len() < PIECE {
-                return Ok(first_id(&hasher.finalize().into()));
+                return Ok(hasher.finalize().into());
+            }
+            // It grows while it is read.
+            if offset > limit {
+                return Err(CallError::Io);
             }
         }
     }
@@ -252,6 +264,15 @@ impl Files for BootFiles<'_> {
             }
             (Err(error), _) => Err(told(error)),
         }
+    }
+
+    fn check(&self, path: &str, limit: u64) -> Result<u32, CallError> {
+        let look = self.root.look(path).map_err(told)?;
+        if look.stat.kind != 1 {
+            return Err(CallError::WrongKind);
+        }
+        let digest = self.hash(path, &look, limit)?;
+        check_digest(&digest, &look.declared).map_err(|_| CallError::Digest)
     }
 
     fn requires(&self, path: &str) -> Result<Vec<String>, CallError> {

@@ -122,8 +122,7 @@ impl Machine {
             }
             calls::CHECK => {
                 let path = self.path(host, r0, r1)?;
-                let (bytes, id) = files(host)?.checked(Which::Path(&path), MAX_CHECKED)?;
-                Ok(Reply::costing(id, bytes.len()))
+                Ok(Reply::costing(files(host)?.check(&path, MAX_CHECKED)?, 0))
             }
             calls::REQUIRES => self.requires(host, [r0, r1, r2, r3]),
             calls::MODULE => self.load(host, [r0, r1, r2, r3]),

@@ -273,6 +273,15 @@ pub trait Files {
     /// [`CallError::Digest`] when it is not; when it cannot be read or is longer.
     fn checked(&self, which: Which<'_>, limit: u64) -> Result<(Vec<u8>, u32), CallError>;
 
+    /// The id of a file of at most `limit` bytes whose SHA-256 is what the root
+    /// declares.
+    ///
+    /// # Errors
+    /// As for [`checked`](Self::checked).
+    fn check(&self, path: &str, limit: u64) -> Result<u32, CallError> {
+        self.checked(Which::Path(path), limit).map(|(_, id)| id)
+    }
+
     /// The paths that a file requires.
     ///
     /// # Errors

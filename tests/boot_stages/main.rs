@@ -6,6 +6,7 @@ mod build;
 mod calls;
 mod failures;
 mod native;
+mod picture;
 mod policy;
 mod resume;
 mod run;
