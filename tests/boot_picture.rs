@@ -141,7 +141,7 @@ fn log_of(root: &dyn BootRoot) -> (Outcome, String) {
     let sequence = sequence::parse(sequence::TEMPLATE).unwrap();
     let mut text = Vec::new();
     let mut log = Log::new(Format::Text, vec![Box::new(&mut text)]);
-    let options = Options { dry_run: false, fuel: 100_000 };
+    let options = Options { fuel: 100_000, ..Options::default() };
     let outcome = boot::boot(root, &sequence, &options, &mut log).unwrap();
     drop(log);
     (outcome, String::from_utf8(text).unwrap())

@@ -1,75 +1,262 @@
-//! The host of a module that boots: its screen is the boot log, its blobs come
-//! from the boot root, and there is no model yet.
+//! The host of a module that boots: its screen is the boot log, its files and
+//! blobs come from the boot root. In a native boot the module is the boot kernel
+//! itself, and what it says of the stages is logged as its own word.
 
-use crate::boot::log::{Entry, Level, Log};
+use std::io;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::boot::events::{By, is_free_word, writer};
+use crate::boot::log::{Entry, Level, escape};
 use crate::boot::sequence::Stage;
-use crate::boot::source::BootRoot;
-use crate::pxi::{BlobReply, BlobRequest, Host, LlmError, LlmRequest, ScreenError};
+use crate::boot::session::Session;
+use crate::pxi::host::{LogLevel, LogLine, StageLabel};
+use crate::pxi::{
+    BlobReply, BlobRequest, CallError, Files, Host, LlmError, LlmRequest, ScreenError,
+};
 
-/// Text that one stage may print, in bytes.
+use super::kernel_line::KernelLine;
+
+/// Text that one stage may print and log, in bytes.
 const MAX_SCREEN: usize = 1 << 20;
+/// The same for all stages of a native boot, and for a shell between two lines.
+const MAX_TOTAL: usize = 64 << 20;
+/// What a line costs beyond its text.
+const LINE_COST: usize = 128;
 /// Characters after which a line is logged even if it has not ended.
 const MAX_LINE: usize = 1000;
 /// System calls of one stage that are logged; a loop of them must not fill the disk.
 const MAX_CALLS: usize = 100;
+/// Policies that one boot may log: all of them must be there to resume it.
+const MAX_POLICIES: usize = 256;
 
-/// Serves one stage.
-pub(super) struct StageHost<'a, 'log> {
-    root: &'a dyn BootRoot,
-    stage: &'a Stage,
-    log: &'a mut Log<'log>,
+/// What a host serves.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Role<'a> {
+    /// A stage of a hosted boot.
+    Stage(&'a Stage),
+    /// A shell with a person at the terminal.
+    Shell(&'a Stage),
+    /// A boot kernel that walks these stages itself.
+    Kernel(&'a [Stage]),
+}
+
+/// Serves one machine.
+pub(super) struct StageHost<'h, 's, 'l> {
+    session: &'h mut Session<'s, 'l>,
+    role: Role<'h>,
+    /// Which stage log lines belong to.
+    label: Option<Stage>,
+    /// Whether the screen is the terminal.
+    is_terminal: bool,
     line: String,
     printed: usize,
+    total: usize,
     calls: usize,
+    lines: u64,
+    /// What the kernel said of the boot.
+    pub(super) told: Told,
+    /// The log's own failure.
+    broken: Option<io::Error>,
 }
 
-impl<'a, 'log> StageHost<'a, 'log> {
-    pub(super) fn new(root: &'a dyn BootRoot, stage: &'a Stage, log: &'a mut Log<'log>) -> Self {
-        Self { root, stage, log, line: String::new(), printed: 0, calls: 0 }
+/// What a native boot kernel has said.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Told {
+    pub(super) is_complete: bool,
+    pub(super) has_failed: bool,
+    pub(super) done: usize,
+    pub(super) skipped: usize,
+}
+
+impl<'h, 's, 'l> StageHost<'h, 's, 'l> {
+    pub(super) fn new(session: &'h mut Session<'s, 'l>, role: Role<'h>) -> Self {
+        let label = match role {
+            Role::Stage(stage) | Role::Shell(stage) => Some(stage.clone()),
+            Role::Kernel(_) => None,
+        };
+        Self {
+            session,
+            role,
+            label,
+            is_terminal: matches!(role, Role::Shell(_)),
+            line: String::new(),
+            printed: 0,
+            total: 0,
+            calls: 0,
+            lines: 0,
+            told: Told::default(),
+            broken: None,
+        }
     }
 
-    /// Logs what was printed since the last line end.
+    /// Lines that were read from the terminal.
+    pub(super) fn lines_read(&self) -> u64 {
+        self.lines
+    }
+
+    /// Logs or shows what was printed since the last line end.
     ///
     /// # Errors
-    /// When the log cannot be written to.
-    pub(super) fn flush(&mut self) -> std::io::Result<()> {
-        if self.line.is_empty() { Ok(()) } else { self.log_line() }
+    /// When the log could not be written to, now or before.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        if self.is_terminal {
+            // That nobody reads it any more is no failure of the log.
+            let _ = self.show();
+        } else {
+            self.log_rest();
+        }
+        self.broken.take().map_or(Ok(()), Err)
     }
 
-    fn log_line(&mut self) -> std::io::Result<()> {
+    fn write(&mut self, entry: Entry<'_>) -> io::Result<()> {
+        let entry = match &self.label {
+            Some(stage) => entry.of(stage),
+            None => entry,
+        };
+        self.session.log.write(&entry).inspect_err(|error| {
+            self.broken.get_or_insert_with(|| io::Error::new(error.kind(), error.to_string()));
+        })
+    }
+
+    fn log_line(&mut self) -> io::Result<()> {
         let text = format!("| {}", std::mem::take(&mut self.line));
-        self.log.write(&Entry::new(Level::Info, "print", text).of(self.stage))
+        self.write(Entry::new(Level::Info, "print", text))
     }
 
-    /// A log that fails here fails again at the end of the stage, where it counts.
-    fn log_call(&mut self, level: Level, event: &'static str, message: String) {
-        self.calls += 1;
-        if self.calls < MAX_CALLS {
-            let _ = self.log.write(&Entry::new(level, event, message).of(self.stage));
-        } else if self.calls == MAX_CALLS {
-            let message = "further system calls of this stage are not logged";
-            let _ = self.log.write(&Entry::new(Level::Warn, event, message).of(self.stage));
+    fn log_rest(&mut self) {
+        if !self.line.is_empty() && !self.is_terminal {
+            // Kept in `broken`.
+            let _ = self.log_line();
         }
     }
-}
 
-impl Host for StageHost<'_, '_> {
-    fn print(&mut self, c: char) -> Result<(), ScreenError> {
-        self.printed += c.len_utf8();
-        if self.printed > MAX_SCREEN {
-            return Err(ScreenError::Full { limit: MAX_SCREEN });
+    fn show(&mut self) -> io::Result<()> {
+        let text = std::mem::take(&mut self.line);
+        match &mut self.session.terminal {
+            Some(terminal) if !text.is_empty() => terminal.show(&text),
+            _ => Ok(()),
         }
-        if c != '\n' {
-            self.line.push(c);
+    }
+
+    /// Whether so many bytes more may be printed or logged.
+    fn count(&mut self, bytes: usize) -> Result<(), ScreenError> {
+        self.printed += bytes;
+        self.total += bytes;
+        let limit = if self.is_terminal { MAX_TOTAL } else { MAX_SCREEN };
+        if self.printed > limit {
+            return Err(ScreenError::Full { limit });
         }
-        if c == '\n' || self.line.len() >= MAX_LINE {
-            self.log_line().map_err(|error| ScreenError::Closed(error.kind()))?;
+        if self.total > MAX_TOTAL && !self.is_terminal {
+            return Err(ScreenError::Full { limit: MAX_TOTAL });
         }
         Ok(())
     }
 
+    fn log_call(&mut self, level: Level, event: &'static str, message: String) {
+        self.calls += 1;
+        if self.calls > MAX_CALLS {
+            return;
+        }
+        // Kept in `broken`.
+        let _ = if self.calls < MAX_CALLS {
+            self.write(Entry::new(level, event, message))
+        } else {
+            let message = "further system calls of this stage are not logged";
+            self.write(Entry::new(Level::Warn, event, message))
+        };
+    }
+
+    fn module_line(&mut self, line: &LogLine) -> Result<(), CallError> {
+        let is_own_word = line.event == "policy-refused";
+        if !is_own_word && !is_free_word(&line.event) {
+            return Err(CallError::BadArgument);
+        }
+        self.count(line.text.len() + LINE_COST).map_err(|_| CallError::NoRoom)?;
+        let entry = Entry::new(level(line.level), line.event.clone(), line.text.as_str());
+        let entry = if is_own_word { entry } else { entry.by_module() };
+        self.write(entry).map_err(|_| CallError::Io)
+    }
+
+    /// A line of the boot kernel itself.
+    fn kernel_line(&mut self, line: &LogLine) -> Result<(), CallError> {
+        match writer(&line.event) {
+            Some(By::Host) => return Err(CallError::BadArgument),
+            None if !is_free_word(&line.event) => return Err(CallError::BadArgument),
+            _ => {}
+        }
+        self.count(line.text.len() + LINE_COST).map_err(|_| CallError::NoRoom)?;
+        self.told.hear(&line.event, line.level);
+        let KernelLine { id, steps, text } = KernelLine::parse(&line.text);
+        let mut entry = Entry::new(level(line.level), line.event.clone(), text);
+        if let Some(id) = id {
+            entry = entry.id(id);
+        }
+        if let Some(steps) = steps {
+            entry = entry.steps(steps);
+        }
+        self.write(entry).map_err(|_| CallError::Io)?;
+        if line.event == "shell" && self.session.terminal.is_some() {
+            self.is_terminal = true;
+            self.session.log.hush();
+        }
+        Ok(())
+    }
+
+    /// The stage that a native kernel means.
+    fn named(&self, label: StageLabel) -> Stage {
+        let StageLabel { stage, name, path } = label;
+        let is_it =
+            |known: &&Stage| known.label() == stage && known.name == name && known.path == path;
+        if let Role::Kernel(stages) = self.role
+            && let Some(known) = stages.iter().find(is_it)
+        {
+            return known.clone();
+        }
+        Stage { stage: stage.into(), name, ..Stage::unnamed(&path) }
+    }
+}
+
+impl Told {
+    fn hear(&mut self, event: &str, level: LogLevel) {
+        match event {
+            "complete" => self.is_complete = true,
+            "failed" => self.has_failed = true,
+            "stage-complete" => self.done += 1,
+            _ if level == LogLevel::Warn && writer(event) == Some(By::Kernel) => self.skipped += 1,
+            _ => {}
+        }
+    }
+}
+
+fn level(level: LogLevel) -> Level {
+    match level {
+        LogLevel::Info => Level::Info,
+        LogLevel::Warn => Level::Warn,
+        LogLevel::Error => Level::Error,
+    }
+}
+
+impl Host for StageHost<'_, '_, '_> {
+    fn print(&mut self, c: char) -> Result<(), ScreenError> {
+        self.count(c.len_utf8())?;
+        let ends = c == '\n' || self.line.len() >= MAX_LINE;
+        if self.is_terminal {
+            match c {
+                '\n' | '\t' => self.line.push(c),
+                // A file that is shown must not steer the terminal.
+                c if c.is_control() => self.line.push_str(&escape(c.encode_utf8(&mut [0; 4]))),
+                c => self.line.push(c),
+            }
+            return if ends { self.show().map_err(closed) } else { Ok(()) };
+        }
+        if c != '\n' {
+            self.line.push(c);
+        }
+        if ends { self.log_line().map_err(closed) } else { Ok(()) }
+    }
+
     fn blob(&mut self, request: &BlobRequest) -> BlobReply {
-        let reply = self.root.blob(request);
+        let reply = self.session.files.root().blob(request);
         let call = format!("SYS_BLOB 0x{:08X}", request.id);
         match &reply.result {
             Ok(bytes) => {
@@ -80,9 +267,83 @@ impl Host for StageHost<'_, '_> {
         reply
     }
 
-    fn llm(&mut self, _request: &LlmRequest) -> Result<String, LlmError> {
-        let error = LlmError::NoModel;
-        self.log_call(Level::Warn, "llm-refused", format!("SYS_LLM: {error}"));
-        Err(error)
+    fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError> {
+        let answer = self.session.model.ask(request);
+        let (model, asked) = (request.model, request.prompt.len());
+        match &answer {
+            Ok(text) => {
+                let given = text.len();
+                let message = format!("LLM 0x{model:08X}: {asked} bytes asked, {given} answered");
+                self.log_call(Level::Info, "llm", message);
+            }
+            Err(error) => self.log_call(Level::Warn, "llm-refused", format!("SYS_LLM: {error}")),
+        }
+        answer
     }
+
+    fn files(&self) -> Option<&dyn Files> {
+        Some(&self.session.files)
+    }
+
+    fn log(&mut self, line: &LogLine) -> Result<(), CallError> {
+        self.log_rest();
+        match self.role {
+            Role::Kernel(_) if line.depth == 0 => self.kernel_line(line),
+            _ => self.module_line(line),
+        }
+    }
+
+    fn stage(&mut self, label: Option<StageLabel>) -> Result<(), CallError> {
+        if !matches!(self.role, Role::Kernel(_)) {
+            return Err(CallError::NotSupported);
+        }
+        self.log_rest();
+        self.label = label.map(|label| self.named(label));
+        (self.printed, self.calls) = (0, 0);
+        Ok(())
+    }
+
+    fn journal(&mut self, offset: u64, len: usize) -> Result<Vec<u8>, CallError> {
+        self.log_rest();
+        Ok(self.session.log.journal(offset, len).to_vec())
+    }
+
+    fn milliseconds(&mut self) -> u64 {
+        u64::try_from(self.session.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn unix_seconds(&mut self) -> u64 {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+
+    fn input(&mut self, max: usize) -> Result<Vec<u8>, CallError> {
+        if !self.is_terminal {
+            return Err(CallError::NotSupported);
+        }
+        // Whoever types without reading gets their commands done all the same.
+        let _ = self.show();
+        let terminal = self.session.terminal.as_mut().ok_or(CallError::NotSupported)?;
+        let line = terminal.line(max).map_err(|_| CallError::Io)?;
+        self.lines += 1;
+        (self.printed, self.calls) = (0, 0);
+        line.ok_or(CallError::EndOfInput)
+    }
+
+    fn denied(&mut self, call: &str, error: CallError) {
+        self.log_call(Level::Warn, "denied", format!("Denied: {call}: {error}"));
+    }
+
+    fn narrowed(&mut self, policy: &str) -> Result<(), CallError> {
+        if self.session.policies >= MAX_POLICIES {
+            return Err(CallError::NoRoom);
+        }
+        self.session.policies += 1;
+        self.log_rest();
+        let entry = Entry::new(Level::Info, "policy", format!("Policy: {policy}")).policy(policy);
+        self.write(entry).map_err(|_| CallError::Io)
+    }
+}
+
+fn closed(error: io::Error) -> ScreenError {
+    ScreenError::Closed(error.kind())
 }

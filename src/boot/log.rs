@@ -4,6 +4,7 @@
 //! lines carry the same and the fields a program wants. What modules print is
 //! escaped, so no module can forge a line.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 use crate::boot::sequence::Stage;
 
 /// How much an event matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// The boot goes as it should.
@@ -58,7 +59,7 @@ pub struct Entry<'a> {
     /// The stage's module.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
-    event: &'static str,
+    event: Cow<'a, str>,
     /// The module's pixel id, as 0x499602D2.
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -68,24 +69,54 @@ pub struct Entry<'a> {
     /// Milliseconds that the module ran.
     #[serde(skip_serializing_if = "Option::is_none")]
     ms: Option<f64>,
+    /// What the random numbers of this boot begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    /// The policy's text, whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
     message: String,
+    /// A module wrote it: text lines say so, or it could write what it likes.
+    #[serde(skip)]
+    is_module: bool,
 }
 
 impl<'a> Entry<'a> {
     /// An event of a kind that programs know by `event`, in words for people.
-    pub fn new(level: Level, event: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(level: Level, event: impl Into<Cow<'a, str>>, message: impl Into<String>) -> Self {
         Self {
             time: rfc3339(SystemTime::now()),
             level,
             stage: None,
             name: None,
             path: None,
-            event,
+            event: event.into(),
             id: None,
             steps: None,
             ms: None,
+            seed: None,
+            policy: None,
             message: escape(&message.into()),
+            is_module: false,
         }
+    }
+
+    /// Says that a module wrote it.
+    pub fn by_module(mut self) -> Self {
+        self.is_module = true;
+        self
+    }
+
+    /// Adds the seed of the random numbers.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Adds the text of a policy.
+    pub fn policy(mut self, text: &'a str) -> Self {
+        self.policy = Some(text);
+        self
     }
 
     /// Names the stage that the event belongs to.
@@ -103,29 +134,81 @@ impl<'a> Entry<'a> {
     }
 
     /// Adds what the run took.
-    pub fn ran(mut self, steps: u64, time: Duration) -> Self {
+    pub fn ran(self, steps: u64, time: Duration) -> Self {
+        self.steps(steps).time(time)
+    }
+
+    /// Adds the steps of a run.
+    pub fn steps(mut self, steps: u64) -> Self {
         self.steps = Some(steps);
+        self
+    }
+
+    /// The line for people.
+    fn text(&self) -> String {
+        let (level, message) = (self.level.name(), &self.message);
+        if self.is_module {
+            format!("[{level}] |{}| {message}\n", escape(&self.event))
+        } else {
+            format!("[{level}] {message}\n")
+        }
+    }
+
+    fn time(mut self, time: Duration) -> Self {
         self.ms = Some((time.as_secs_f64() * 1e6).round() / 1e3);
         self
     }
 }
 
+/// One that the lines go to.
+struct Sink<'a> {
+    format: Format,
+    /// Lines that matter less are left out.
+    least: Level,
+    to: Box<dyn Write + 'a>,
+}
+
 /// Where the lines go.
 pub struct Log<'a> {
-    format: Format,
-    sinks: Vec<Box<dyn Write + 'a>>,
+    sinks: Vec<Sink<'a>>,
+    /// What programs can read of it, as lines of JSON.
+    journal: Vec<u8>,
 }
+
+/// Bytes of a log that programs can read; later lines they cannot.
+const MAX_JOURNAL: usize = 8 << 20;
 
 impl std::fmt::Debug for Log<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("format", &self.format).finish_non_exhaustive()
+        f.debug_struct("Log").field("sinks", &self.sinks.len()).finish()
     }
 }
 
 impl<'a> Log<'a> {
     /// A log that writes every line to every sink.
     pub fn new(format: Format, sinks: Vec<Box<dyn Write + 'a>>) -> Self {
-        Self { format, sinks }
+        let sink = |to| Sink { format, least: Level::Info, to };
+        Self { sinks: sinks.into_iter().map(sink).collect(), journal: Vec::new() }
+    }
+
+    /// Adds a sink with a format of its own.
+    pub fn add(&mut self, format: Format, to: Box<dyn Write + 'a>) {
+        self.sinks.push(Sink { format, least: Level::Info, to });
+    }
+
+    /// At most `len` bytes of the lines of JSON from `offset` on.
+    pub(super) fn journal(&self, offset: u64, len: usize) -> &[u8] {
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.journal.len());
+        let rest = &self.journal[start..];
+        &rest[..len.min(rest.len())]
+    }
+
+    /// Leaves all but warnings and errors out of the first sink: a person has
+    /// the terminal now.
+    pub(super) fn hush(&mut self) {
+        if let Some(sink) = self.sinks.first_mut() {
+            sink.least = Level::Warn;
+        }
     }
 
     /// Writes one line, and through any buffer: a boot that hangs must show where.
@@ -133,20 +216,26 @@ impl<'a> Log<'a> {
     /// # Errors
     /// When a sink cannot be written to.
     pub fn write(&mut self, entry: &Entry<'_>) -> io::Result<()> {
-        let line = match self.format {
-            Format::Text => format!("[{}] {}\n", entry.level.name(), entry.message),
-            Format::Json => serde_json::to_string(entry)? + "\n",
-        };
+        let json = serde_json::to_string(entry)? + "\n";
+        if self.journal.len() + json.len() <= MAX_JOURNAL {
+            self.journal.extend_from_slice(json.as_bytes());
+        }
         for sink in &mut self.sinks {
-            sink.write_all(line.as_bytes())?;
-            sink.flush()?;
+            if entry.level < sink.least {
+                continue;
+            }
+            match sink.format {
+                Format::Text => sink.to.write_all(entry.text().as_bytes())?,
+                Format::Json => sink.to.write_all(json.as_bytes())?,
+            }
+            sink.to.flush()?;
         }
         Ok(())
     }
 }
 
 /// Control characters as escapes: one event is one line and cannot move the cursor.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() {
@@ -209,8 +298,8 @@ mod tests {
 
     #[test]
     fn lines_are_text_or_json_and_cannot_be_forged() {
-        let stage =
-            Stage { stage: 4.into(), name: "World".into(), path: "/boot/w".into(), required: true };
+        let named = Stage::unnamed("/boot/w");
+        let stage = Stage { stage: 4.into(), name: "World".into(), ..named };
         let entry = Entry::new(Level::Warn, "print", "a\n[INFO] b\u{1b}[2J").of(&stage).id(0xAB);
         let mut text = Vec::new();
         Log::new(Format::Text, vec![Box::new(&mut text)]).write(&entry).unwrap();

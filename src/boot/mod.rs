@@ -4,15 +4,33 @@
 //! and whether the boot is complete. Never: files of the host beyond that root.
 //! `docs/boot.md` describes the sequence, the log and what makes a boot fail.
 
+pub mod events;
+mod failure;
+pub mod files;
 mod host;
 pub mod kernel;
+mod kernel_line;
+mod load;
 pub mod log;
+mod model;
+mod native;
 mod requires;
+pub mod resume;
 pub mod sequence;
+mod session;
+mod shell;
 pub mod source;
+mod terminal;
 
-pub use kernel::{Options, Outcome, StageError, boot};
+pub use failure::StageError;
+pub use files::{BootFiles, Mismatch};
+pub use kernel::{Options, Outcome, Setup, boot, boot_with};
 pub use log::{Format, Level, Log};
+pub use model::{Model, NoModel};
+pub use native::boot_native;
 pub use requires::RequiresError;
+pub use resume::{Earlier, ResumeError};
 pub use sequence::{Sequence, SequenceError, Stage};
-pub use source::{BootFile, BootRoot, DirRoot, SourceError, TreeRoot};
+pub use shell::Shell;
+pub use source::{BootFile, BootRoot, Declared, DirRoot, Look, SourceError, TreeRoot};
+pub use terminal::Terminal;

@@ -6,10 +6,12 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
-use crate::boot::kernel::{Options, Tally};
-use crate::boot::log::{Entry, Level, Log};
+use crate::boot::kernel::Tally;
+use crate::boot::log::{Entry, Level};
+use crate::boot::resume::Earlier;
 use crate::boot::sequence::Sequence;
-use crate::boot::source::{BootRoot, SourceError};
+use crate::boot::session::Session;
+use crate::boot::source::SourceError;
 
 /// Requirements of requirements of ...: no real module has so many.
 const MAX_DEPTH: usize = 64;
@@ -36,12 +38,11 @@ pub enum RequiresError {
     TooDeep,
 }
 
-/// A boot under way.
-pub(super) struct Walk<'w, 'l> {
-    pub(super) root: &'w dyn BootRoot,
+/// A walk under way.
+pub(super) struct Walk<'w, 'h, 's, 'l> {
     pub(super) sequence: &'w Sequence,
-    pub(super) options: &'w Options,
-    pub(super) log: &'w mut Log<'l>,
+    pub(super) earlier: &'w Earlier,
+    pub(super) session: &'h mut Session<'s, 'l>,
     pub(super) tally: Tally,
     /// Whether each stage is done or failed; `None`: it has not run.
     pub(super) ran: Vec<Option<bool>>,
@@ -53,23 +54,21 @@ pub(super) struct Walk<'w, 'l> {
     met: HashSet<String>,
 }
 
-impl<'w, 'l> Walk<'w, 'l> {
-    /// A boot that has not begun.
+impl<'w, 'h, 's, 'l> Walk<'w, 'h, 's, 'l> {
+    /// A walk that has not begun.
     pub(super) fn new(
-        root: &'w dyn BootRoot,
         sequence: &'w Sequence,
-        options: &'w Options,
-        log: &'w mut Log<'l>,
+        earlier: &'w Earlier,
+        session: &'h mut Session<'s, 'l>,
     ) -> Self {
         let mut stages = HashMap::new();
         for (index, stage) in sequence.stages.iter().enumerate() {
             stages.entry(stage.path.as_str()).or_insert(index);
         }
         Self {
-            root,
             sequence,
-            options,
-            log,
+            earlier,
+            session,
             tally: Tally::default(),
             ran: vec![None; sequence.stages.len()],
             stages,
@@ -117,7 +116,7 @@ impl<'w, 'l> Walk<'w, 'l> {
             let above = self.chain.last().map(String::as_str).unwrap_or_default();
             let message = format!("Requires: {above} needs {path} first");
             let stage = &self.sequence.stages[index];
-            self.log.write(&Entry::new(Level::Info, "requires", message).of(stage))?;
+            self.session.log.write(&Entry::new(Level::Info, "requires", message).of(stage))?;
         }
         Ok(match self.stage(index)? {
             true => Ok(()),
@@ -129,7 +128,7 @@ impl<'w, 'l> Walk<'w, 'l> {
         if self.met.contains(path) {
             return Ok(Ok(()));
         }
-        let requires = match self.root.requires(path) {
+        let requires = match self.session.files.requires_of(path) {
             Ok(requires) => requires,
             Err(source) => {
                 return Ok(Err(RequiresError::Missing { path: path.to_owned(), source }));

@@ -11,6 +11,9 @@ pub const TEMPLATE: &str = include_str!("../../boot_sequence_template.json");
 /// Longest boot sequence that is read, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
 
+/// Most steps that a sequence may give a stage: less than a minute.
+pub const MAX_FUEL: u64 = 10_000_000_000;
+
 /// The stages, in the order in which they run: that of the file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sequence {
@@ -29,9 +32,17 @@ pub struct Stage {
     pub path: String,
     /// Whether a failure stops the boot; false when the file does not say.
     pub required: bool,
+    /// Steps that it may take, if not as many as any.
+    pub fuel: Option<u64>,
 }
 
 impl Stage {
+    /// The stage whose module lies at a path and that no sequence names.
+    pub fn unnamed(path: &str) -> Self {
+        let (stage, name) = (Value::from("?"), "Unknown".to_owned());
+        Self { stage, name, path: path.to_owned(), required: false, fuel: None }
+    }
+
     /// The stage's number or text without quotes.
     pub fn label(&self) -> String {
         match &self.stage {
@@ -112,7 +123,14 @@ fn stage(index: usize, entry: &Value) -> Result<Stage, SequenceError> {
         Some(Value::Bool(required)) => *required,
         other => return Err(wrong("\"required\"", "true or false", other)),
     };
-    Ok(Stage { stage, name, path: path(index, fields)?, required })
+    let fuel = match field("fuel") {
+        None => None,
+        Some(value) => match value.as_u64() {
+            Some(fuel @ 1..=MAX_FUEL) => Some(fuel),
+            _ => return Err(wrong("\"fuel\"", "a number of steps, 1 to 10000000000", Some(value))),
+        },
+    };
+    Ok(Stage { stage, name, path: path(index, fields)?, required, fuel })
 }
 
 fn path(index: usize, fields: &Map<String, Value>) -> Result<String, SequenceError> {
@@ -166,6 +184,7 @@ mod tests {
             name: "Unknown".into(),
             path: "/boot/x".into(),
             required: false,
+            fuel: None,
         };
         assert_eq!(sequence.stages, [expected]);
     }
@@ -186,6 +205,8 @@ mod tests {
             (r#"{"sequence": [{"path": ""}]}"#, "\"path\" is an empty text"),
             (r#"{"sequence": [{"path": "/"}]}"#, "\"path\" is a text"),
             (r#"{"sequence": [{"path": "/a", "required": 1}]}"#, "\"required\" is a number"),
+            (r#"{"sequence": [{"path": "/a", "fuel": 0}]}"#, "\"fuel\" is a number, but must be"),
+            (r#"{"sequence": [{"path": "/a", "fuel": "9"}]}"#, "\"fuel\" is a text"),
             (r#"{"sequence": [{"path": "/a", "name": []}]}"#, "\"name\" is a list"),
             (r#"{"sequence": [{"path": "/a", "stage": {}}]}"#, "\"stage\" is an object"),
         ];

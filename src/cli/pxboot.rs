@@ -1,9 +1,13 @@
 //! `pxboot`: boots a directory or a picture.
 
+mod logs;
+mod sequence;
+mod terminal;
+
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -11,22 +15,18 @@ use clap::{Parser, ValueEnum};
 
 use super::Outcome;
 use super::open::open_tree;
+use crate::boot::kernel::{DEFAULT_FUEL, DEFAULT_MEMORY};
 use crate::boot::log::Entry;
-use crate::boot::sequence::{self, MAX_BYTES, Sequence, TEMPLATE};
+use crate::boot::sequence::Sequence;
 use crate::boot::{
-    BootRoot, DirRoot, Format, Level, Log, Options, Outcome as Boot, SourceError, TreeRoot, boot,
-    kernel::DEFAULT_FUEL,
+    BootRoot, DirRoot, Earlier, Level, Log, NoModel, Options, Outcome as Boot, Setup, Shell,
+    TreeRoot, boot_native, boot_with,
 };
 use crate::legacy::root::PIXELFS;
 
-/// Where a root may keep its own boot sequence; the first found is taken.
-/// The last two are where an import puts those that lay beside a root's paths.
-const OWN_SEQUENCES: [&str; 4] = [
-    "/boot_sequence.json",
-    "/boot/boot_sequence.json",
-    "/.pxos/boot_sequence.json",
-    "/.pxos/boot_sequence_template.json",
-];
+use logs::open_log;
+use sequence::choose_sequence;
+use terminal::StdTerminal;
 
 /// Boot a pxfs picture or a directory: run the modules of its boot sequence, stage by stage.
 #[derive(Debug, Parser)]
@@ -38,7 +38,7 @@ The sequence is the one of --sequence, else the root's own /boot_sequence.json o
 /boot/boot_sequence.json, else the built-in one with the nine stages of pxOS.
 A required stage that fails stops the boot, an optional one is skipped with a warning.
 
-Exit status: 0 boot complete, or nothing wrong in a dry run; 1 boot failed; 2 wrong usage.
+Exit status: 0 boot complete, or nothing wrong in a dry run; 1 boot or shell failed; 2 wrong usage.
 See docs/boot.md."
 )]
 struct Cli {
@@ -48,24 +48,53 @@ struct Cli {
     /// Boot sequence to use (JSON)
     #[arg(long, value_name = "FILE")]
     sequence: Option<PathBuf>,
-    /// Check every stage (found, readable, digest, header, entry) and run none
+    /// Check every stage (found, readable, digest, header, imports) and run none
     #[arg(long)]
     dry_run: bool,
+    /// Load only /boot/00_bios: it is the boot kernel and walks the sequence itself
+    #[arg(long)]
+    native: bool,
+    /// After the boot, stay in the shell of /boot/11_human_shell or, with =llm, /boot/10_llm_shell
+    #[arg(
+        long,
+        value_name = "WHICH",
+        value_enum,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "human",
+        conflicts_with = "dry_run"
+    )]
+    shell: Option<WhichShell>,
     /// Write the log into this file, too
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
     /// How log lines look, on standard output and in the file
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+    /// Go on where the boot stopped whose JSON log this is, and append to it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "native"])]
+    resume: Option<PathBuf>,
     /// Steps that each stage may take
     #[arg(long, value_name = "N", default_value_t = DEFAULT_FUEL)]
     fuel: u64,
+    /// What the random numbers begin with; the same seed gives the same ones
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Pixels of memory of a native boot
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_MEMORY, requires = "native")]
+    memory: u32,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum LogFormat {
     Text,
     Json,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WhichShell {
+    Human,
+    Llm,
 }
 
 /// Runs the tool; `args[0]` is its name.
@@ -94,19 +123,8 @@ pub(super) fn run(mut args: Vec<OsString>) -> Outcome {
 
 fn boot_root(root: &dyn BootRoot, cli: &Cli) -> Outcome {
     let (sequence, origin) = choose_sequence(root, cli.sequence.as_deref())?;
-    let mut sinks: Vec<Box<dyn Write>> = vec![Box::new(Console(io::stdout()))];
-    if let Some(path) = &cli.log {
-        let file = File::create(path)
-            .with_context(|| format!("cannot write the log {}", path.display()))?;
-        sinks.push(Box::new(file));
-    }
-    let format = match cli.log_format {
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    };
-    let mut log = Log::new(format, sinks);
-    let options = Options { dry_run: cli.dry_run, fuel: cli.fuel };
-    let outcome = write_and_boot(root, &sequence, &origin, &options, cli, &mut log);
+    let (mut log, earlier) = open_log(cli)?;
+    let outcome = write_and_boot(root, &sequence, &origin, cli, &mut log, earlier);
     match outcome.context("cannot write the boot log")? {
         Boot::Complete { .. } => Ok(ExitCode::SUCCESS),
         Boot::Failed => Ok(ExitCode::FAILURE),
@@ -117,69 +135,51 @@ fn write_and_boot(
     root: &dyn BootRoot,
     sequence: &Sequence,
     origin: &str,
-    options: &Options,
     cli: &Cli,
     log: &mut Log<'_>,
+    earlier: Earlier,
 ) -> io::Result<Boot> {
+    // Without a seed every boot is another, but its log says which.
+    let seed = cli.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
+    write_start(sequence, origin, cli, seed, log)?;
+    if let Some(path) = &cli.resume {
+        let (stages, policies) = (earlier.stages(), earlier.policies());
+        let path = path.display();
+        let message = format!("Resuming {path}: {stages} stages complete, {policies} policies");
+        log.write(&Entry::new(Level::Info, "resume", message))?;
+    }
+    let options = Options { dry_run: cli.dry_run, fuel: cli.fuel, seed, memory: cli.memory };
+    let (mut model, mut terminal) = (NoModel, None);
+    let mut setup = Setup::new(options, &mut model);
+    setup.earlier = earlier;
+    if let Some(which) = cli.shell {
+        setup.terminal = Some(terminal.insert(StdTerminal::of_process()));
+        setup.shell = Some(match which {
+            WhichShell::Human => Shell::Human,
+            WhichShell::Llm => Shell::Llm,
+        });
+    }
+    match cli.native {
+        true => boot_native(root, sequence, setup, log),
+        false => boot_with(root, sequence, setup, log),
+    }
+}
+
+fn write_start(
+    sequence: &Sequence,
+    origin: &str,
+    cli: &Cli,
+    seed: u64,
+    log: &mut Log<'_>,
+) -> io::Result<()> {
     let version = env!("CARGO_PKG_VERSION");
-    let mode = if cli.dry_run { "dry run of" } else { "booting" };
+    let mode = match (cli.dry_run, cli.native) {
+        (true, _) => "dry run of",
+        (false, true) => "native boot of",
+        (false, false) => "booting",
+    };
     let message = format!("pxboot {version}: {mode} {}", cli.root.display());
-    log.write(&Entry::new(Level::Info, "start", message))?;
+    log.write(&Entry::new(Level::Info, "start", message).seed(seed))?;
     let message = format!("Boot sequence: {origin}, {} stages", sequence.stages.len());
-    log.write(&Entry::new(Level::Info, "sequence", message))?;
-    boot(root, sequence, options, log)
-}
-
-/// The sequence to boot, and where it comes from.
-fn choose_sequence(
-    root: &dyn BootRoot,
-    named: Option<&Path>,
-) -> anyhow::Result<(Sequence, String)> {
-    if let Some(path) = named {
-        let name = path.display().to_string();
-        let text = read_text(path).with_context(|| format!("cannot read {name}"))?;
-        let sequence = sequence::parse(&text).with_context(|| format!("boot sequence {name}"))?;
-        return Ok((sequence, name));
-    }
-    for path in OWN_SEQUENCES {
-        let text = match root.read_file(path, MAX_BYTES) {
-            Err(SourceError::NotFound) => continue,
-            file => file.with_context(|| format!("boot sequence {path} of the root"))?.bytes,
-        };
-        let text =
-            String::from_utf8(text).with_context(|| format!("boot sequence {path} of the root"))?;
-        let sequence =
-            sequence::parse(&text).with_context(|| format!("boot sequence {path} of the root"))?;
-        return Ok((sequence, format!("{path} of the root")));
-    }
-    Ok((sequence::parse(TEMPLATE)?, "built-in".to_owned()))
-}
-
-fn read_text(path: &Path) -> io::Result<String> {
-    use std::io::Read;
-    let mut text = String::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(io::Error::other(format!("longer than {MAX_BYTES} bytes")));
-    }
-    Ok(text)
-}
-
-/// Standard output that may be closed: a boot goes on when nobody watches.
-struct Console(io::Stdout);
-
-impl Write for Console {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self.0.write(bytes) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
-            result => result,
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self.0.flush() {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            result => result,
-        }
-    }
+    log.write(&Entry::new(Level::Info, "sequence", message))
 }

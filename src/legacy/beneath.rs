@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -29,26 +29,38 @@ pub(crate) enum Outside {
 /// EXDEV as [`Outside`] says; EINVAL when it is no regular file.
 pub(crate) fn open(root: impl AsFd, path: &str, outside: Outside) -> io::Result<File> {
     // NONBLOCK: opening a fifo must not wait for a writer.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = File::from(open_any(root, path, outside, OFlags::RDONLY | OFlags::NONBLOCK)?);
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
+/// Opens whatever `path` names below `root`, with these flags.
+///
+/// # Errors
+/// EXDEV as [`Outside`] says.
+pub(crate) fn open_any(
+    root: impl AsFd,
+    path: &str,
+    outside: Outside,
+    flags: OFlags,
+) -> io::Result<OwnedFd> {
+    let flags = flags | OFlags::CLOEXEC;
     let inside = match outside {
         Outside::Refuse => ResolveFlags::BENEATH,
         Outside::Root => ResolveFlags::IN_ROOT,
     };
     let resolve = inside | ResolveFlags::NO_MAGICLINKS;
     let mut tries = 0;
-    let fd = loop {
+    loop {
         match rustix::fs::openat2(root.as_fd(), path, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN) if tries < RETRIES => tries += 1,
             Err(Errno::NOSYS) => {
                 let message = "this kernel has no openat2(2); Linux 5.6 or later is needed";
                 return Err(io::Error::new(io::ErrorKind::Unsupported, message));
             }
-            result => break result?,
+            result => return Ok(result?),
         }
-    };
-    let file = File::from(fd);
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
-    Ok(file)
 }

@@ -69,7 +69,10 @@ impl Machine {
                 Err(error) => self.answer(Err(error)),
             });
         }
-        let reply = match self.dispatch(host, number) {
+        let reply = self.dispatch(host, number);
+        let looked_at = host.files().map_or(0, Files::take_cost);
+        self.charge(looked_at)?;
+        let reply = match reply {
             Ok(reply) => reply,
             Err(Failure::Trap(trap)) => return Err(trap),
             Err(Failure::Call(error)) => {
@@ -119,8 +122,7 @@ impl Machine {
             }
             calls::CHECK => {
                 let path = self.path(host, r0, r1)?;
-                let (bytes, id) = files(host)?.checked(Which::Path(&path), MAX_CHECKED)?;
-                Ok(Reply::costing(id, bytes.len()))
+                Ok(Reply::costing(files(host)?.check(&path, MAX_CHECKED)?, 0))
             }
             calls::REQUIRES => self.requires(host, [r0, r1, r2, r3]),
             calls::MODULE => self.load(host, [r0, r1, r2, r3]),
@@ -240,11 +242,16 @@ impl Machine {
             0 => "log".to_owned(),
             _ => self.text(event, event_len, 64)?,
         };
-        host.log(&LogLine { level, event, text: self.text(start, len, MAX_TEXT)? })?;
+        let (text, depth) = (self.text(start, len, MAX_TEXT)?, self.depth());
+        host.log(&LogLine { level, event, text, depth })?;
         Ok(Reply::costing(0, len as usize))
     }
 
     fn stage<H: Host>(&self, host: &mut H, start: u32, len: u32) -> Result<Reply, Failure> {
+        // Whoever runs a module says what its lines are called, not the module.
+        if self.depth() > 0 {
+            return Err(CallError::NotSupported.into());
+        }
         let text = self.text(start, len, MAX_TEXT)?;
         let mut parts = text.splitn(3, '\t').map(str::to_owned);
         let label = match (parts.next(), parts.next(), parts.next()) {
@@ -331,13 +338,19 @@ impl Machine {
     fn narrow<H: Host>(&mut self, host: &mut H, start: u32, len: u32) -> Result<Reply, Failure> {
         let text = self.text(start, len, MAX_TEXT)?;
         match Policy::parse(&text) {
-            Ok(policy) => self.governor.narrow(&policy)?,
+            Ok(policy) => {
+                let mut governor = self.governor.clone();
+                governor.narrow(&policy)?;
+                host.narrowed(&text)?;
+                self.governor = governor;
+            }
             Err(error) => {
                 // The program sees a number only; who reads the log wants the sentence.
                 let line = LogLine {
                     level: LogLevel::Warn,
-                    event: "policy".to_owned(),
+                    event: "policy-refused".to_owned(),
                     text: error.to_string(),
+                    depth: self.depth(),
                 };
                 let _ = host.log(&line);
                 return Err(CallError::BadArgument.into());

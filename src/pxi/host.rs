@@ -88,6 +88,8 @@ pub struct LogLine {
     pub event: String,
     /// What happened.
     pub text: String,
+    /// Modules that wait for the one that logs: 0 for the outermost program.
+    pub depth: usize,
 }
 
 /// How much a log line matters.
@@ -193,6 +195,14 @@ pub trait Host {
 
     /// A call was refused before it reached the host, by the policy.
     fn denied(&mut self, _call: &str, _error: CallError) {}
+
+    /// The policy is about to be narrowed by this text, which is understood (POLICY).
+    ///
+    /// # Errors
+    /// When the host cannot keep it; then nothing is narrowed and the program is told.
+    fn narrowed(&mut self, _policy: &str) -> Result<(), CallError> {
+        Ok(())
+    }
 }
 
 /// What is known of a file.
@@ -263,11 +273,26 @@ pub trait Files {
     /// [`CallError::Digest`] when it is not; when it cannot be read or is longer.
     fn checked(&self, which: Which<'_>, limit: u64) -> Result<(Vec<u8>, u32), CallError>;
 
+    /// The id of a file of at most `limit` bytes whose SHA-256 is what the root
+    /// declares.
+    ///
+    /// # Errors
+    /// As for [`checked`](Self::checked).
+    fn check(&self, path: &str, limit: u64) -> Result<u32, CallError> {
+        self.checked(Which::Path(path), limit).map(|(_, id)| id)
+    }
+
     /// The paths that a file requires.
     ///
     /// # Errors
     /// When there is no file of that path.
     fn requires(&self, path: &str) -> Result<Vec<String>, CallError>;
+
+    /// Bytes looked at since this was asked last, beyond those that were given:
+    /// what was hashed or decoded for an answer. The machine adds them up.
+    fn take_cost(&self) -> u64 {
+        0
+    }
 }
 
 /// A host that keeps the screen's text and knows neither blobs nor models.

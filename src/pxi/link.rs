@@ -28,38 +28,48 @@ pub(super) fn load(
     permit: &Permit<'_>,
 ) -> Result<Loaded, CallError> {
     let (program, id, cost) = read(files, which)?;
-    let mut linker = Linker { files, permit, memory: Vec::new(), placed: HashMap::new(), cost };
     let Some(header) = program.header() else {
         return Ok(Loaded { memory: program.raster().pixels().to_vec(), id, cost });
     };
-    let header = header.clone();
-    linker.place(program.raster(), &header)?;
-    if let Which::Path(path) = which {
-        linker.placed.insert(path.to_owned(), (0, header.clone()));
-    }
-    linker.link(0, &header)?;
-    Ok(Loaded { memory: linker.memory, id, cost: linker.cost })
+    let path = match which {
+        Which::Path(path) => Some(path),
+        Which::Id(_) => None,
+    };
+    let mut linker = Linker::new(files, permit);
+    let memory = linker.whole(program.raster(), header, path)?;
+    Ok(Loaded { memory, id, cost: cost + linker.cost })
 }
 
-/// The memory of a program that is already at hand, with what it imports.
+/// Links a program that is already at hand: its memory.
 ///
 /// # Errors
-/// As for [`load`].
+/// As for MODULE.
 pub fn link(program: &Program, files: &dyn Files) -> Result<Vec<Pixel>, CallError> {
+    link_as(program, None, files).map_err(|(error, _)| error)
+}
+
+/// Links a program that lies at a path, so that what it imports may import it.
+/// With an error comes the path of the import that could not be had.
+///
+/// # Errors
+/// As for [`link`].
+pub fn link_as(
+    program: &Program,
+    path: Option<&str>,
+    files: &dyn Files,
+) -> Result<Vec<Pixel>, (CallError, String)> {
     let permit = |_: &str| Ok(());
-    let mut linker =
-        Linker { files, permit: &permit, memory: Vec::new(), placed: HashMap::new(), cost: 0 };
     let Some(header) = program.header() else {
         return Ok(program.raster().pixels().to_vec());
     };
-    linker.place(program.raster(), header)?;
-    linker.link(0, header)?;
-    Ok(linker.memory)
+    let mut linker = Linker::new(files, &permit);
+    let memory = linker.whole(program.raster(), header, path);
+    memory.map_err(|error| (error, linker.at))
 }
 
 fn read(files: &dyn Files, which: Which<'_>) -> Result<(Program, u32, usize), CallError> {
     let (bytes, id) = files.checked(which, MAX_PNG_BYTES)?;
-    let raster = Raster::from_png(&bytes).map_err(|_| CallError::BadModule)?;
+    let raster = Raster::from_png(&bytes).map_err(|_| CallError::NotAProgram)?;
     let cost = bytes.len() + raster.pixels().len() * 4;
     let program = Program::parse(raster).map_err(|_| CallError::BadModule)?;
     Ok((program, id, cost))
@@ -71,10 +81,32 @@ struct Linker<'a> {
     memory: Vec<Pixel>,
     /// Where each module lies, and its header.
     placed: HashMap<String, (u32, Header)>,
+    /// The import that is looked at.
+    at: String,
     cost: usize,
 }
 
-impl Linker<'_> {
+impl<'a> Linker<'a> {
+    fn new(files: &'a dyn Files, permit: &'a Permit<'a>) -> Self {
+        let (memory, placed) = (Vec::new(), HashMap::new());
+        Self { files, permit, memory, placed, at: String::new(), cost: 0 }
+    }
+
+    /// The memory of a module with all that it leads to.
+    fn whole(
+        &mut self,
+        raster: &Raster,
+        header: &Header,
+        path: Option<&str>,
+    ) -> Result<Vec<Pixel>, CallError> {
+        self.place(raster, header)?;
+        if let Some(path) = path {
+            self.placed.insert(path.to_owned(), (0, header.clone()));
+        }
+        self.link(0, header)?;
+        Ok(std::mem::take(&mut self.memory))
+    }
+
     /// Puts a module with the memory it wants behind what is there; its address.
     fn place(&mut self, raster: &Raster, header: &Header) -> Result<u32, CallError> {
         let start = self.memory.len();
@@ -92,6 +124,7 @@ impl Linker<'_> {
         let mut open = vec![(start, header.clone())];
         while let Some((start, header)) = open.pop() {
             for import in &header.imports {
+                self.at.clone_from(&import.path);
                 let (address, target) = match self.placed.get(&import.path) {
                     Some((address, header)) => (*address, header.clone()),
                     None => {
@@ -101,7 +134,7 @@ impl Linker<'_> {
                     }
                 };
                 let function = target.functions.iter().find(|f| f.name == import.name);
-                let function = function.ok_or(CallError::BadModule)?;
+                let function = function.ok_or(CallError::Import)?;
                 let slot = (start + import.slot) as usize;
                 self.memory[slot] = Pixel::of_value(address + function.address);
             }
@@ -114,9 +147,10 @@ impl Linker<'_> {
             return Err(CallError::NoRoom);
         }
         (self.permit)(path)?;
-        let (program, _, cost) = read(self.files, Which::Path(path))?;
+        let (program, _, cost) =
+            read(self.files, Which::Path(path)).map_err(|_| CallError::Import)?;
         self.cost += cost;
-        let header = program.header().ok_or(CallError::BadModule)?.clone();
+        let header = program.header().ok_or(CallError::Import)?.clone();
         let address = self.place(program.raster(), &header)?;
         self.placed.insert(path.to_owned(), (address, header.clone()));
         Ok((address, header))

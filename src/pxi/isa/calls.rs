@@ -98,7 +98,7 @@ pub enum CallError {
     /// The content is not what its digest says.
     #[error("digest does not match")]
     Digest = 8,
-    /// Not a picture, not a module, or one that cannot run.
+    /// A header or code that cannot be right.
     #[error("not a module that runs")]
     BadModule = 9,
     /// A directory or the like where a file must be, or the other way round.
@@ -122,6 +122,12 @@ pub enum CallError {
     /// What a module requires is missing, failed, or leads in a circle.
     #[error("requirements not met")]
     Requires = 16,
+    /// Not a picture whose pixels could be a program.
+    #[error("not a picture of a program")]
+    NotAProgram = 17,
+    /// A module, but what it imports cannot be had.
+    #[error("an import cannot be had")]
+    Import = 18,
 }
 
 impl CallError {
@@ -143,6 +149,8 @@ impl CallError {
         Self::EndOfInput,
         Self::TooDeep,
         Self::Requires,
+        Self::NotAProgram,
+        Self::Import,
     ];
 
     /// The number in R1.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{Machine, Then};
+use crate::pxi::host::ScreenError;
 use crate::pxi::isa::calls::CallError;
 use crate::pxi::isa::{self, Isa};
 use crate::pxi::stop::{Stop, Trap};
@@ -108,8 +109,10 @@ impl Machine {
 }
 
 impl Stop {
-    /// Whether it ends the machine and not just the module: its host is gone.
+    /// Whether it ends the machine and not just the module: its host is gone. A
+    /// screen that is full is only the module's own.
     fn is_final(&self) -> bool {
-        matches!(self, Self::Trap(Trap::Screen(_) | Trap::HostBudget { .. }))
+        let is_gone = matches!(self, Self::Trap(Trap::Screen(ScreenError::Closed(_))));
+        is_gone || matches!(self, Self::Trap(Trap::HostBudget { .. }))
     }
 }

@@ -1,0 +1,53 @@
+//! Which boot sequence is taken.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use anyhow::Context;
+
+use crate::boot::sequence::{self, MAX_BYTES, Sequence, TEMPLATE};
+use crate::boot::{BootRoot, SourceError};
+
+/// Where a root may keep its own boot sequence; the first found is taken.
+/// The last two are where an import puts those that lay beside a root's paths.
+const OWN_SEQUENCES: [&str; 4] = [
+    "/boot_sequence.json",
+    "/boot/boot_sequence.json",
+    "/.pxos/boot_sequence.json",
+    "/.pxos/boot_sequence_template.json",
+];
+
+/// The sequence to boot, and where it comes from.
+pub(super) fn choose_sequence(
+    root: &dyn BootRoot,
+    named: Option<&Path>,
+) -> anyhow::Result<(Sequence, String)> {
+    if let Some(path) = named {
+        let name = path.display().to_string();
+        let text = read_text(path).with_context(|| format!("cannot read {name}"))?;
+        let sequence = sequence::parse(&text).with_context(|| format!("boot sequence {name}"))?;
+        return Ok((sequence, name));
+    }
+    for path in OWN_SEQUENCES {
+        let text = match root.read_file(path, MAX_BYTES) {
+            Err(SourceError::NotFound) => continue,
+            file => file.with_context(|| format!("boot sequence {path} of the root"))?.bytes,
+        };
+        let text =
+            String::from_utf8(text).with_context(|| format!("boot sequence {path} of the root"))?;
+        let sequence =
+            sequence::parse(&text).with_context(|| format!("boot sequence {path} of the root"))?;
+        return Ok((sequence, format!("{path} of the root")));
+    }
+    Ok((sequence::parse(TEMPLATE)?, "built-in".to_owned()))
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(io::Error::other(format!("longer than {MAX_BYTES} bytes")));
+    }
+    Ok(text)
+}
