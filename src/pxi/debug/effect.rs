@@ -3,8 +3,8 @@
 
 use std::ops::Range;
 
-use crate::pxi::isa::{self, Isa, Kind, calls};
 use crate::pxi::Pixel;
+use crate::pxi::isa::{self, Isa, Kind, calls};
 
 /// Where an instruction writes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 //! files, standard output; whoever uses it brings a [`Front`] for those.
 
 mod command;
-mod condition;
 mod debugger;
 mod effect;
 mod expr;
@@ -20,7 +19,7 @@ mod trace;
 mod tracer;
 mod view;
 
-pub use debugger::{Debugger, Front, Reply};
+pub use debugger::{CommandError, Debugger, Front, Reply};
 pub use effect::{Effect, effect};
 pub use names::{Named, Names};
 pub use profile::{FunctionCost, Profile, Profiler};
@@ -28,3 +27,4 @@ pub use symbols::{Symbols, SymbolsError};
 pub use text::instruction;
 pub use trace::TraceLine;
 pub use tracer::{Call, CallKind, Step, Tracer};
+pub use view::as_picture;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::symbols::Symbols;
+use super::symbols::{Symbols, printable};
 use crate::pxi::Pixel;
 use crate::pxi::module::Program;
 use crate::pxi::pxim2::{self, HEADER};
@@ -54,7 +54,7 @@ struct Window {
 impl Names {
     /// The names of a program that lies at the start of a memory.
     pub fn of(symbols: Symbols, memory: &[Pixel]) -> Self {
-        let end = length_of(memory).unwrap_or(memory.len() as u32);
+        let end = pxim2::tables_in_memory(memory).map_or(memory.len() as u32, |(end, _)| end);
         Self { symbols, table: functions_of(memory), end, windows: Vec::new() }
     }
 
@@ -140,22 +140,18 @@ fn nearest(table: &BTreeMap<u32, String>, address: u32) -> Option<Named<'_>> {
     Some(Named { name, offset: address - at })
 }
 
-/// The length that a module's header states, if there is one.
-fn length_of(pixels: &[Pixel]) -> Option<u32> {
-    pxim2::tables_in_memory(pixels).map(|(length, _)| length)
-}
-
 /// Functions of the modules that lie one behind the other, as the linker places them.
 fn functions_of(pixels: &[Pixel]) -> BTreeMap<u32, String> {
     let (mut found, mut start) = (BTreeMap::new(), 0);
     for _ in 0..MAX_LINKED {
-        let Some((length, functions)) = pxim2::tables_in_memory(&pixels[start as usize..]) else {
+        let rest = pixels.get(start as usize..).unwrap_or_default();
+        let Some((memory, functions)) = pxim2::tables_in_memory(rest) else {
             break;
         };
         for function in functions {
-            found.entry(start + function.address).or_insert(function.name);
+            found.entry(start + function.address).or_insert_with(|| printable(&function.name));
         }
-        start += length;
+        start += memory;
     }
     found
 }

@@ -73,7 +73,11 @@ impl Symbols {
     /// # Errors
     /// [`SymbolsError`].
     pub fn parse(json: &str) -> Result<Self, SymbolsError> {
-        let SymbolFile { files, symbols, mut lines } = serde_json::from_str(json)?;
+        let SymbolFile { files, mut symbols, mut lines } = serde_json::from_str(json)?;
+        let files: Vec<String> = files.iter().map(|file| printable(file)).collect();
+        for symbol in &mut symbols {
+            symbol.name = printable(&symbol.name);
+        }
         let count = files.len();
         if let Some(entry) = lines.iter().position(|line| line.file as usize >= count) {
             return Err(SymbolsError::File { entry, file: lines[entry].file, files: count });
@@ -123,6 +127,11 @@ impl Symbols {
         });
         of_file.min_by_key(|entry| (entry.line, entry.address)).map(|entry| entry.address)
     }
+}
+
+/// A text without what would move a terminal's cursor.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 impl Label {

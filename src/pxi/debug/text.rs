@@ -1,8 +1,8 @@
 //! One instruction as a line of assembly, with names for what it names.
 
 use super::names::Names;
-use crate::pxi::isa::{self, Isa, Kind, Operand, calls};
 use crate::pxi::Pixel;
+use crate::pxi::isa::{self, Isa, Kind, Operand, calls};
 
 /// A pixel as an instruction, or as the numbers of a pixel that is none.
 /// `base` is the first pixel of the module it belongs to, `address` its own
@@ -14,34 +14,28 @@ pub fn instruction(pixel: Pixel, isa: Isa, base: u32, address: u32, names: &Name
     };
     let operands = kind.operands.iter().map(|operand| match operand.kind {
         Kind::Register => format!("R{}", operand.get(pixel)),
-        Kind::Absolute | Kind::Relative => {
-            place(*operand, pixel, base, address).map_or_else(
-                || operand.get(pixel).to_string(),
-                |target| shown(target, base, names),
-            )
-        }
+        Kind::Absolute | Kind::Relative => place(*operand, pixel, base, address)
+            .map_or_else(|| operand.get(pixel).to_string(), |target| shown(target, base, names)),
         Kind::Registers => registers(operand.get(pixel)),
         Kind::Call => call(operand.get(pixel)),
         Kind::Unsigned | Kind::Signed => operand.get(pixel).to_string(),
     });
     let operands = operands.collect::<Vec<_>>().join(", ");
-    if operands.is_empty() { kind.mnemonic.to_owned() } else { format!("{} {operands}", kind.mnemonic) }
+    if operands.is_empty() {
+        kind.mnemonic.to_owned()
+    } else {
+        format!("{} {operands}", kind.mnemonic)
+    }
 }
 
 /// The address of the memory that an operand names.
-pub(super) fn place(operand: Operand, pixel: Pixel, base: u32, address: u32) -> Option<u32> {
+fn place(operand: Operand, pixel: Pixel, base: u32, address: u32) -> Option<u32> {
     let from = match operand.kind {
         Kind::Absolute => base,
         Kind::Relative => address,
         _ => return None,
     };
     u32::try_from(i64::from(from) + operand.get(pixel)).ok()
-}
-
-/// Where an instruction may go to besides the next one.
-pub(super) fn target(pixel: Pixel, isa: Isa, base: u32, address: u32) -> Option<u32> {
-    let kind = isa::decode(pixel, isa).filter(|kind| kind.opcode != isa::LEA)?;
-    kind.operands.iter().find_map(|operand| place(*operand, pixel, base, address))
 }
 
 fn shown(target: u32, base: u32, names: &Names) -> String {

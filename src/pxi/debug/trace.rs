@@ -68,14 +68,20 @@ impl TraceLine {
     /// As text.
     pub fn to_text(&self) -> String {
         let label = self.label.as_deref().unwrap_or("-");
-        let mut line =
-            format!("{:>8} {:>8} {label:<20} {:<28}", self.step.number, self.step.address, self.text);
+        let mut line = format!(
+            "{:>8} {:>8} {label:<20} {:<28}",
+            self.step.number, self.step.address, self.text
+        );
         for (register, value) in &self.registers {
             let _ = write!(line, " R{register}={value}");
         }
         if let Some(Written { start, count, first }) = &self.memory {
             let values: Vec<_> = first.iter().map(|p| format!("{:08X}", p.value())).collect();
-            let more = if *count > SHOWN as u64 { format!(" and {} more", count - SHOWN as u64) } else { String::new() };
+            let more = if *count > SHOWN as u64 {
+                format!(" and {} more", count - SHOWN as u64)
+            } else {
+                String::new()
+            };
             let _ = write!(line, " [{start}]={}{more}", values.join(" "));
         }
         if let Some((x, y)) = self.frame {
@@ -156,7 +162,8 @@ fn changes(before: &[u32], after: &[u32]) -> Vec<(usize, u32)> {
 
 fn called(tracer: &Tracer) -> Option<String> {
     let call = tracer.calls().last()?;
-    let name = tracer.names.at(call.target).map_or_else(|| call.target.to_string(), |n| n.to_string());
+    let name =
+        tracer.names.at(call.target).map_or_else(|| call.target.to_string(), |n| n.to_string());
     Some(match call.kind {
         CallKind::Call => name,
         CallKind::Module => format!("module at {}, {name}", call.base),
@@ -164,11 +171,7 @@ fn called(tracer: &Tracer) -> Option<String> {
 }
 
 /// What lies now where the instruction wrote.
-fn written(
-    tracer: &Tracer,
-    effect: &Effect,
-    base: u32,
-) -> (Option<Written>, Option<(u32, u32)>) {
+fn written(tracer: &Tracer, effect: &Effect, base: u32) -> (Option<Written>, Option<(u32, u32)>) {
     match effect {
         Effect::Memory(range) => {
             let memory = tracer.machine.memory().pixels();

@@ -23,7 +23,7 @@ impl Machine {
 
     /// Steps that the module that runs may still take; `None` for the outermost.
     pub fn module_fuel(&self) -> Option<u64> {
-        self.frames.last().map(|frame| frame.fuel)
+        (!self.frames.is_empty()).then(|| self.frames_fuel())
     }
 
     /// Entries of the stack that belong to modules that wait.
