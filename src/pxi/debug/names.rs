@@ -115,6 +115,25 @@ impl Names {
         own.or_else(in_windows)
     }
 
+    /// The address of a place: a number, a name with or without `+N`, or FILE:LINE.
+    pub fn resolve(&self, place: &str) -> Option<u32> {
+        if let Some((file, line)) = place.rsplit_once(':')
+            && let Ok(line) = line.parse()
+        {
+            return self.symbols.address_of_line(file, line);
+        }
+        let number = |text: &str| match text.strip_prefix("0x") {
+            Some(digits) => i64::from_str_radix(digits, 16).ok(),
+            None => text.parse().ok(),
+        };
+        let (name, offset) = match place.rsplit_once('+') {
+            Some((name, offset)) => (name, number(offset)?),
+            None => (place, 0),
+        };
+        let start = self.value_of(name).or_else(|| number(name))?;
+        u32::try_from(start.checked_add(offset)?).ok()
+    }
+
     /// What the symbol file says.
     pub fn symbols(&self) -> &Symbols {
         &self.symbols
