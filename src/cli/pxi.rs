@@ -1,7 +1,13 @@
-//! `pxi`: run, assemble, disassemble and verify programs that are pictures.
+//! `pxi`: run, look into, assemble, disassemble and verify programs that are pictures.
 
 mod assemble;
+mod debug;
+mod host;
+mod output;
+mod profile;
 mod run;
+mod target;
+mod trace;
 mod verify;
 
 use std::ffi::OsString;
@@ -15,7 +21,7 @@ use super::Outcome;
 use crate::pxi::Raster;
 use crate::pxi::raster::MAX_PNG_BYTES;
 
-/// Run, assemble and disassemble PXI programs: pictures whose pixels are instructions.
+/// Run, debug, assemble and disassemble PXI programs: pictures whose pixels are instructions.
 #[derive(Debug, Parser)]
 #[command(
     name = "pxi",
@@ -30,6 +36,9 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::Args),
+    Debug(debug::Args),
+    Trace(trace::Args),
+    Profile(profile::Args),
     Asm(assemble::AsmArgs),
     Disasm(assemble::DisasmArgs),
     Verify(verify::Args),
@@ -47,6 +56,9 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
     };
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Debug(args) => debug::run(&args),
+        Command::Trace(args) => trace::run(&args),
+        Command::Profile(args) => profile::run(&args),
         Command::Asm(args) => assemble::asm(&args),
         Command::Disasm(args) => assemble::disasm(&args),
         Command::Verify(args) => verify::run(&args),

@@ -189,6 +189,29 @@ impl Governor {
     }
 }
 
+/// As lines for a person: what is forbidden, and to whom.
+impl std::fmt::Display for Governor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.kernel {
+            writeln!(f, "the outermost program is free")?;
+        }
+        let denied = calls::CALLS.iter().filter(|call| self.denied >> call.number & 1 == 1);
+        let denied: Vec<_> = denied.map(|call| call.name).collect();
+        let denied = if denied.is_empty() { "none".to_owned() } else { denied.join(", ") };
+        write!(f, "forbidden calls: {denied}")?;
+        if let Some(limit) = self.llm_per_minute {
+            write!(f, "\nmodel calls a minute: {limit}, made {}", self.model_calls_made)?;
+        }
+        for list in &self.paths {
+            write!(f, "\npaths only in: {}", list.join(" "))?;
+        }
+        if self.ids_denied {
+            write!(f, "\ncontents by id: forbidden")?;
+        }
+        Ok(())
+    }
+}
+
 fn lies_in(path: &str, prefix: &str) -> bool {
     match path.strip_prefix(prefix) {
         Some(rest) => rest.is_empty() || rest.starts_with('/') || prefix == "/",

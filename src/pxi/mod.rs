@@ -8,6 +8,7 @@
 
 pub mod asm;
 mod call;
+pub mod debug;
 pub mod disasm;
 pub mod governor;
 pub mod host;

@@ -194,6 +194,24 @@ impl Header {
     }
 }
 
+/// The memory wanted and the functions of a module that lies at the start of these
+/// pixels of a memory, as far as they can be read: for names that people are
+/// shown. The checksum is not compared, for slots and data change after loading.
+pub(super) fn tables_in_memory(pixels: &[Pixel]) -> Option<(u32, Vec<Function>)> {
+    let head = pixels.first_chunk::<{ HEADER as usize }>()?;
+    if head[0] != MAGIC || head[at::VERSION].channels()[0] != 2 {
+        return None;
+    }
+    let number = |index: usize| head[index].value();
+    let most = pixels.len().min(MAX_PIXELS as usize) as u32;
+    let length = within("length", number(at::LENGTH), HEADER + 1, most).ok()?;
+    let code_end = within("code end", number(at::CODE_END), HEADER + 1, length).ok()?;
+    let body = Body { pixels: &pixels[..length as usize], code_end };
+    let memory = within("memory", number(at::MEMORY), length, MAX_PIXELS as u32).ok()?;
+    let functions = body.functions(number(at::FUNCTIONS), number(at::FUNCTIONS + 1));
+    Some((memory, functions.unwrap_or_default()))
+}
+
 fn within(what: &'static str, value: u32, least: u32, most: u32) -> Result<u32, HeaderError> {
     if (least..=most).contains(&value) {
         return Ok(value);

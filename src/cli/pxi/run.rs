@@ -1,6 +1,6 @@
 //! `pxi run`: runs a program picture to its end, or to the end of its fuel.
 
-use std::io::{self, LineWriter, Stdout, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,19 +9,13 @@ use clap::Args as ClapArgs;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{read_picture, write_picture};
-use crate::boot::{BootRoot, DirRoot};
+use super::host::{Screen, ToolHost};
+use super::target::{Lines, Target, TargetArgs};
+use super::write_picture;
 use crate::cli::Outcome;
-use crate::pxi::host::push_bounded;
-use crate::pxi::{
-    BlobError, BlobReply, BlobRequest, Host, Layout, LlmError, LlmRequest, Machine, Program,
-    ScreenError, Stop,
-};
+use crate::pxi::debug::{Tracer, as_picture};
+use crate::pxi::{Isa, Layout, ScreenError, Stop, Trap};
 
-/// Steps of the old machine, unless told otherwise.
-const DEFAULT_MAX_STEPS: u64 = 100_000;
-/// Bytes of text that --json collects.
-const MAX_SCREEN: usize = 64 << 20;
 /// Exit status when the program did not come to an end.
 const NOT_HALTED: u8 = 3;
 
@@ -29,20 +23,18 @@ const NOT_HALTED: u8 = 3;
 #[derive(Debug, ClapArgs)]
 #[command(after_help = "\
 Exit status: 0 the program came to an end; 1 error or trap; 2 wrong usage;
-3 not at an end after --max-steps. With --json the printed state is the
-answer: 0 whether or not the program halted, 1 after a trap.")]
+3 not at an end after --fuel. A program that ends with SYS EXIT chooses it: its
+number, 255 if that is greater. With --json the printed state is the answer: 0
+however the program ended, 1 after a trap.")]
 pub(super) struct Args {
-    /// Program picture (PNG, 8-bit RGBA): a raw program or a PXIM 1.x module
-    program: PathBuf,
-    /// Directory that serves SYS_BLOB: a mounted picture, or a pxOS root with registry and blobs
-    #[arg(long, value_name = "DIR")]
-    root: Option<PathBuf>,
-    /// Steps after which to stop
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_MAX_STEPS)]
-    max_steps: u64,
-    /// Take pixel 0 as the first instruction even if there is a module header
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Steps after which to stop; 100000 for PXI-1, 1000000000 for PXI-2 unless given
+    #[arg(long, value_name = "N", visible_alias = "max-steps")]
+    fuel: Option<u64>,
+    /// Print the registers to standard error at the end
     #[arg(long)]
-    raw: bool,
+    registers: bool,
     /// Print the end state as JSON instead of the program's text
     #[arg(long)]
     json: bool,
@@ -56,69 +48,85 @@ pub(super) struct Args {
 
 /// Runs `pxi run`.
 pub(super) fn run(args: &Args) -> Outcome {
-    let raster = read_picture(&args.program)?;
-    let program = if args.raw {
-        Program::raw(raster)
-    } else {
-        Program::parse(raster).with_context(|| args.program.display().to_string())?
-    };
-    let root = match &args.root {
-        Some(path) => Some(
-            DirRoot::open(path).with_context(|| format!("cannot open root {}", path.display()))?,
-        ),
-        None => None,
-    };
     let screen = if args.json { Screen::Text(String::new()) } else { Screen::stdout() };
-    let mut host = ToolHost { root, screen, refused: 0 };
-    let layout = program.layout();
-    let mut machine = program.into_machine();
-    let stop = machine.run(&mut host, args.max_steps);
+    args.target.with(screen, Lines::Standard, |target, host| run_target(args, target, host))
+}
+
+fn run_target(args: &Args, mut target: Target, mut host: ToolHost<'_>) -> Outcome {
+    let fuel = args.fuel.unwrap_or(target.fuel);
+    let stop = target.tracer.machine.run(&mut host, fuel);
+    let machine = &target.tracer.machine;
     if let Some(path) = &args.frame {
         write_picture(path, machine.frame())?;
     }
     if let Some(path) = &args.memory {
-        write_picture(path, machine.memory())?;
+        write_picture(path, &as_picture(machine.memory(), target.width))?;
     }
-    report(args, &machine, layout, host, &stop)
+    if args.registers {
+        for (n, value) in machine.registers().iter().enumerate() {
+            eprintln!("R{n:<3} {value:08X} {:>11}", *value as i32);
+        }
+    }
+    report(args, &target.tracer, target.layout, host, &stop)
 }
 
-fn report(args: &Args, machine: &Machine, layout: Layout, host: ToolHost, stop: &Stop) -> Outcome {
-    if host.refused > 0 {
-        eprintln!("pxi: SYS_LLM refused {} times: {}", host.refused, LlmError::NoModel);
-    }
-    let printed = match host.screen {
-        Screen::Text(text) => {
-            let state = state(machine, layout, &text, stop);
-            writeln!(io::stdout(), "{state}")
-        }
-        Screen::Stdout(mut stdout) => stdout.flush(),
+fn report(
+    args: &Args,
+    tracer: &Tracer,
+    layout: Layout,
+    mut host: ToolHost<'_>,
+    stop: &Stop,
+) -> Outcome {
+    host.tell_refused();
+    let printed = match &host.screen {
+        Screen::Text(text) => writeln!(io::stdout(), "{}", state(tracer, layout, text, stop)),
+        _ => host.screen.flush(),
     };
-    match (printed, stop) {
+    match printed {
         // Whoever read this has read enough.
-        (Err(error), _) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(0.into()),
-        (Err(error), _) => return Err(error).context("cannot write to standard output"),
-        (_, Stop::Trap(crate::pxi::Trap::Screen(ScreenError::Closed(kind))))
-            if *kind == io::ErrorKind::BrokenPipe =>
-        {
-            return Ok(0.into());
-        }
-        (_, Stop::Trap(trap)) => {
-            let (pc, steps) = (machine.pc(), machine.steps());
-            anyhow::bail!("trap at pixel {pc} after {steps} steps: {trap}");
-        }
-        _ => {}
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(0.into()),
+        Err(error) => return Err(error).context("cannot write to standard output"),
+        Ok(()) => {}
     }
-    if args.json || stop.halted() {
-        return Ok(ExitCode::SUCCESS);
+    match stop {
+        stop if is_gone(stop) => Ok(0.into()),
+        Stop::Trap(trap) => anyhow::bail!("{}", trap_sentence(tracer, trap)),
+        Stop::Exit(status) if !args.json => Ok(exit_code(*status)),
+        stop if args.json || stop.halted() => Ok(ExitCode::SUCCESS),
+        _ => {
+            let steps = tracer.machine.steps();
+            eprintln!("pxi: not halted after {steps} steps (--max-steps allows more)");
+            Ok(NOT_HALTED.into())
+        }
     }
-    eprintln!("pxi: not halted after {} steps (--max-steps allows more)", machine.steps());
-    Ok(NOT_HALTED.into())
+}
+
+/// Whether it stopped because nobody reads its screen any more.
+pub(super) fn is_gone(stop: &Stop) -> bool {
+    let Stop::Trap(Trap::Screen(ScreenError::Closed(kind))) = stop else { return false };
+    *kind == io::ErrorKind::BrokenPipe
+}
+
+/// Where and why a program trapped.
+pub(super) fn trap_sentence(tracer: &Tracer, trap: &Trap) -> String {
+    let (address, steps) = (tracer.machine.pc(), tracer.machine.steps());
+    let name = tracer.names.at(tracer.address());
+    let name = name.map_or(String::new(), |name| format!(" ({name})"));
+    let line = tracer.names.line_at(tracer.address());
+    let line = line.map_or(String::new(), |(file, line)| format!(", {file}:{line},"));
+    format!("trap at pixel {address}{name}{line} after {steps} steps: {trap}")
+}
+
+/// The status that a program chose, as far as a process can have it.
+fn exit_code(status: u32) -> ExitCode {
+    u8::try_from(status).unwrap_or(u8::MAX).into()
 }
 
 /// The end state. The first fields are those of the sample cases.
-fn state(machine: &Machine, layout: Layout, screen: &str, stop: &Stop) -> Value {
+fn state(tracer: &Tracer, layout: Layout, screen: &str, stop: &Stop) -> Value {
+    let machine = &tracer.machine;
     let stack: Vec<String> = machine.stack().iter().map(u32::to_string).collect();
-    json!({
+    let mut state = json!({
         "steps": machine.steps(),
         "pc": machine.pc(),
         "halted": stop.halted(),
@@ -135,51 +143,25 @@ fn state(machine: &Machine, layout: Layout, screen: &str, stop: &Stop) -> Value 
         "h": machine.memory().height(),
         "layout": layout.to_string(),
         "stop": stop.slug(),
-    })
+        "why": stop.to_string(),
+        "isa": if machine.isa() == Isa::Pxi1 { 1 } else { 2 },
+        "frame_w": machine.frame().width(),
+        "frame_h": machine.frame().height(),
+        "depth": machine.depth(),
+        "base": machine.window().start,
+    });
+    if let Stop::Exit(status) = stop {
+        state["status"] = json!(status);
+    }
+    if let Some(name) = tracer.names.at(tracer.address()) {
+        state["label"] = json!(name.to_string());
+    }
+    if let Some((file, line)) = tracer.names.line_at(tracer.address()) {
+        state["line"] = json!(format!("{file}:{line}"));
+    }
+    state
 }
 
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Where PRINT goes.
-enum Screen {
-    Stdout(LineWriter<Stdout>),
-    Text(String),
-}
-
-impl Screen {
-    fn stdout() -> Self {
-        Self::Stdout(LineWriter::new(io::stdout()))
-    }
-}
-
-/// The world of a program run by hand.
-struct ToolHost {
-    root: Option<DirRoot>,
-    screen: Screen,
-    refused: u64,
-}
-
-impl Host for ToolHost {
-    fn print(&mut self, c: char) -> Result<(), ScreenError> {
-        match &mut self.screen {
-            Screen::Text(text) => push_bounded(text, c, MAX_SCREEN),
-            Screen::Stdout(stdout) => stdout
-                .write_all(c.encode_utf8(&mut [0; 4]).as_bytes())
-                .map_err(|error| ScreenError::Closed(error.kind())),
-        }
-    }
-
-    fn blob(&mut self, request: &BlobRequest) -> BlobReply {
-        match &self.root {
-            Some(root) => root.blob(request),
-            None => BlobReply { result: Err(BlobError::NotFound(request.id)), cost: 0 },
-        }
-    }
-
-    fn llm(&mut self, _request: &LlmRequest) -> Result<String, LlmError> {
-        self.refused += 1;
-        Err(LlmError::NoModel)
-    }
 }

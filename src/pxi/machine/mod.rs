@@ -12,6 +12,7 @@
 mod burst;
 mod code;
 mod frames;
+mod observe;
 
 use std::ops::Range;
 
@@ -204,39 +205,45 @@ impl Machine {
     pub fn run<H: Host>(&mut self, host: &mut H, fuel: u64) -> Stop {
         let end = self.steps.saturating_add(fuel);
         loop {
-            let left = end.saturating_sub(self.steps);
-            let mut burst = left.min(self.frames_fuel());
-            let before = (burst, self.steps);
-            let pause = self.burst(host, &mut burst);
-            self.steps += before.0 - burst;
-            self.spend(self.steps - before.1);
-            let then = match pause {
-                Pause::Stop(stop) => Ok(Then::Stop(stop)),
-                Pause::Blob => self.sys_blob(host).map(|()| Then::Next),
-                Pause::Llm => {
-                    self.sys_llm(host);
-                    Ok(Then::Next)
-                }
-                Pause::Call(number) => self.call(host, number),
-            };
-            let stop = match then {
-                Ok(Then::Next) => {
-                    self.pc = self.pc.wrapping_add(1);
-                    self.count_step();
-                    continue;
-                }
-                Ok(Then::Begun) => continue,
-                Ok(Then::Stop(stop)) => stop,
-                Err(trap) => Stop::Trap(trap),
-            };
-            // The fuel of the run, not that of the module: it may go on another time.
-            if stop == Stop::OutOfFuel && self.frames_fuel() > 0 {
-                return stop;
-            }
-            if let Some(stop) = self.end_module(stop) {
+            if let Some(stop) = self.turn(host, end) {
                 return stop;
             }
         }
+    }
+
+    /// Runs up to the next system call, the end of a module that another runs,
+    /// or the stop that it gives. `end` is the count of steps not to go beyond.
+    fn turn<H: Host>(&mut self, host: &mut H, end: u64) -> Option<Stop> {
+        let left = end.saturating_sub(self.steps);
+        let mut burst = left.min(self.frames_fuel());
+        let before = (burst, self.steps);
+        let pause = self.burst(host, &mut burst);
+        self.steps += before.0 - burst;
+        self.spend(self.steps - before.1);
+        let then = match pause {
+            Pause::Stop(stop) => Ok(Then::Stop(stop)),
+            Pause::Blob => self.sys_blob(host).map(|()| Then::Next),
+            Pause::Llm => {
+                self.sys_llm(host);
+                Ok(Then::Next)
+            }
+            Pause::Call(number) => self.call(host, number),
+        };
+        let stop = match then {
+            Ok(Then::Next) => {
+                self.pc = self.pc.wrapping_add(1);
+                self.count_step();
+                return None;
+            }
+            Ok(Then::Begun) => return None,
+            Ok(Then::Stop(stop)) => stop,
+            Err(trap) => Stop::Trap(trap),
+        };
+        // The fuel of the run, not that of the module: it may go on another time.
+        if stop == Stop::OutOfFuel && self.frames_fuel() > 0 {
+            return Some(stop);
+        }
+        self.end_module(stop)
     }
 
     /// Counts a step that was not taken in the inner loop.
