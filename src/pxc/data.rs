@@ -101,10 +101,4 @@ impl Data {
     pub(super) fn pixels(&self) -> Vec<Pixel> {
         self.words.iter().map(|word| Pixel::of_value(*word)).collect()
     }
-
-    /// How many pixels there are.
-    pub(super) fn len(&self) -> usize {
-        self.words.len()
-    }
 }
-

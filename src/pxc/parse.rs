@@ -43,15 +43,30 @@ pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ModModule, Vec<Di
 }
 
 fn check_nesting(source: &str, lines: &Lines<'_>) -> Result<(), Vec<Diagnostic>> {
+    let Some(message) = too_deep(source) else { return Ok(()) };
+    // The lexer does not say where it is: the place is the shortest beginning
+    // of the source that is too deep.
+    let (mut fine, mut deep) = (0, source.len());
+    while deep - fine > 1 {
+        let middle = fine + (deep - fine) / 2;
+        let is_deep = source.get(..middle).is_some_and(|start| too_deep(start).is_some());
+        *(if is_deep { &mut deep } else { &mut fine }) = middle;
+    }
+    let range = TextRange::new((fine as u32).into(), (deep as u32).into());
+    Err(vec![lines.error(range, &message, "split it")])
+}
+
+fn too_deep(source: &str) -> Option<String> {
     let mut lexer = lexer::lex(source, Mode::Module);
     let mut nesting = Nesting::default();
     loop {
         let kind = lexer.next_token();
         if kind == TokenKind::EndOfFile {
-            return Ok(());
+            return None;
         }
-        if let Some(message) = nesting.take(kind) {
-            return Err(vec![lines.error(lexer.current_range(), &message, "split it")]);
+        let message = nesting.take(kind);
+        if message.is_some() {
+            return message;
         }
     }
 }

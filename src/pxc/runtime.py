@@ -235,3 +235,13 @@ def _pxi_has_byte(a: int, value: int) -> bool:
         if peek_byte(a * 4 + i) == value:
             return True
     return False
+
+
+def _pxi_rounds(start: int, stop: int, step: int) -> u32:
+    if step < 0:
+        if start <= stop:
+            return 0
+        return ((start - stop - 1) & 0xFFFFFFFF) // ((-step) & 0xFFFFFFFF) + 1
+    if start >= stop:
+        return 0
+    return ((stop - start - 1) & 0xFFFFFFFF) // u32(step) + 1

@@ -116,7 +116,7 @@ impl Lower<'_, '_> {
 
     pub(super) fn annotated(&mut self, stmt: &StmtAnnAssign) -> Res<()> {
         let Expr::Name(name) = &*stmt.target else {
-            return self.refuse(&stmt.target, "an annotation of what is no name is", "");
+            return self.refuse(&*stmt.target, "an annotation of what is no name is", "");
         };
         if self.is_setting(&name.id) {
             return Ok(());

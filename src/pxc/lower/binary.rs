@@ -13,9 +13,12 @@ use crate::pxi::isa;
 const MAX_FOLD: u32 = 100;
 
 impl Lower<'_, '_> {
-    pub(super) fn binary(&mut self, op: &ExprBinOp) -> Res<Value> {
+    pub(super) fn binary(&mut self, op: &ExprBinOp, want: Option<&Ty>) -> Res<Value> {
         if let Some(value) = self.masked(op)? {
             return Ok(value);
+        }
+        if let (Expr::List(list), Operator::Mult) = (&*op.left, op.op) {
+            return self.filled(list, &op.right, want);
         }
         let left = self.expr(&op.left)?;
         self.binary_with(left, op.op, &op.right, op)
@@ -211,7 +214,7 @@ fn opcode(op: Operator, ty: &Ty) -> u8 {
 }
 
 /// What CPython gives for two known numbers; an empty message: a float.
-fn fold(a: i128, op: Operator, b: i128) -> Result<i128, &'static str> {
+pub(super) fn fold(a: i128, op: Operator, b: i128) -> Result<i128, &'static str> {
     const LARGE: &str = "the number becomes too large to be computed here";
     let small = |number: i128| number.unsigned_abs() >> MAX_FOLD == 0;
     let shift = || u32::try_from(b).map_err(|_| "negative shift count, or one too large");

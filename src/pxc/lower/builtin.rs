@@ -1,7 +1,6 @@
 //! Python's own functions.
 
 use ruff_python_ast::{Expr, ExprCall};
-use ruff_text_size::Ranged;
 
 use super::{Lower, Res};
 use crate::pxc::ir::{Op, Why};
@@ -38,7 +37,10 @@ impl Lower<'_, '_> {
                 self.refuse(call, &message, "")
             }
             "range" => self.refuse(call, "range() outside of for is", ""),
-            _ => self.call_system(name, call),
+            _ => match self.call_memory(name, call)? {
+                Some(value) => Ok(value),
+                None => self.call_system(name, call),
+            },
         }
     }
 
@@ -77,13 +79,15 @@ impl Lower<'_, '_> {
             self.check(&value, &ty, call, "the result")?;
             return Ok(Value { ty, ..value });
         }
-        if !value.fits(&ty) {
-            let v = self.word(&value);
-            let (fail, zero) = (self.fail(Why::Range), self.li(0));
-            self.op(Op::Branch(isa::BLT, v, zero, fail));
-        }
         let (low, high) = value.range;
-        Ok(Value { ty, ..value }.within(low.max(0), high).or_wide(low, high))
+        if value.fits(&ty) {
+            return Ok(Value { ty, ..value });
+        }
+        // As a word with a sign it is negative exactly if it does not fit the other type.
+        let v = self.word(&value);
+        let (fail, zero) = (self.fail(Why::Range), self.li(0));
+        self.op(Op::Branch(isa::BLT, v, zero, fail));
+        Ok(Value { ty, ..value }.within(low.max(0), high))
     }
 
     fn bool_of(&mut self, value: &Value, at: &ExprCall) -> Res<Value> {

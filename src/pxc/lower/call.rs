@@ -31,7 +31,7 @@ impl Lower<'_, '_> {
 
     fn called(&mut self, call: &ExprCall, want: Option<&Ty>) -> Res<Value> {
         let Expr::Name(name) = &*call.func else {
-            return self.refuse(&call.func, "calling what is no name is", "there are no methods");
+            return self.refuse(&*call.func, "calling what is no name is", "there are no methods");
         };
         let id = name.id.as_str();
         if self.names.is_local(id) && self.program.function(id).is_none() {
@@ -52,7 +52,8 @@ impl Lower<'_, '_> {
         }
         let signature = self.program.signature(function);
         let args = self.arguments(call, name, &signature)?;
-        let results = self.call(self.program.target(function), args, signature.gives.words().len());
+        let target = self.program.target(function);
+        let results = self.call(target, args, signature.gives.words().len());
         Ok(self.of_words(&signature.gives, &results))
     }
 

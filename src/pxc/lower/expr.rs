@@ -30,7 +30,7 @@ impl Lower<'_, '_> {
                 Ok(Value::bytes(parts.copied().collect()))
             }
             Expr::Name(name) => self.name(name),
-            Expr::BinOp(op) => self.binary(op),
+            Expr::BinOp(op) => self.binary(op, want),
             Expr::UnaryOp(op) => self.unary(op.op, &op.operand, expr),
             Expr::Compare(_) => self.truth(expr),
             Expr::BoolOp(op) => self.bool_op(op),
@@ -179,12 +179,12 @@ impl Lower<'_, '_> {
         {
             ty = want.clone();
         }
-        self.check(&first, &ty, &choice.body, "this")?;
+        self.check(&first, &ty, &*choice.body, "this")?;
         self.put(result, &first);
         self.op(Op::Jump(out));
         self.mark(other);
         let second = self.expr_as(&choice.orelse, Some(&ty))?;
-        self.check(&second, &ty, &choice.orelse, "what stands before `if`")?;
+        self.check(&second, &ty, &*choice.orelse, "what stands before `if`")?;
         self.put(result, &second);
         self.mark(out);
         let (low, high) = (first.range.0.min(second.range.0), first.range.1.max(second.range.1));

@@ -161,6 +161,10 @@ impl Lower<'_, '_> {
             let number = self.variable(name);
             self.put(home, &value);
             self.flow.set(number);
+            // What is assigned at one place only is never more than it is there.
+            if value.ty.is_number() && self.names.stores.get(name) == Some(&1) {
+                self.variables[number].range = Some(value.range);
+            }
         } else {
             self.assign_shared(name, &value)?;
         }

@@ -5,7 +5,7 @@ use ruff_text_size::Ranged;
 
 use super::frame::{Flow, Loop};
 use super::{Lower, Res};
-use crate::pxc::ir::{Label, Op, V};
+use crate::pxc::ir::{Label, Op, V, Why};
 use crate::pxc::names::Names;
 use crate::pxc::types::Ty;
 use crate::pxc::value::Value;
@@ -15,7 +15,18 @@ use crate::pxi::isa;
 struct Range {
     start: Value,
     stop: Value,
-    step: i64,
+    step: Step,
+}
+
+/// How far a loop over `range()` goes each round.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// As far as this, which is not zero.
+    Known(i64),
+    /// As far as a register says, which is greater than zero.
+    Up(V),
+    /// As far as the first register says; the second one counts the rounds left.
+    Counted(V, V),
 }
 
 /// Where a loop ends: when it is through, and behind `else`, where `break` leads.
@@ -84,7 +95,7 @@ impl Lower<'_, '_> {
             return self.refuse(stmt, "async is", "");
         }
         let Expr::Name(target) = &*stmt.target else {
-            return self.refuse(&stmt.target, "a loop variable that is no name is", "");
+            return self.refuse(&*stmt.target, "a loop variable that is no name is", "");
         };
         match &*stmt.iter {
             Expr::Call(call) if self.is_builtin(&call.func, "range") => {
@@ -111,13 +122,15 @@ impl Lower<'_, '_> {
             values.push(value);
         }
         let step = match values.get(2) {
-            None => 1,
+            None => Step::Known(1),
             Some(step) => match step.known() {
                 Some(0) => return Err(self.error(&args.args[2], "the step of range() is zero", "")),
-                Some(step) => step as i64,
+                Some(step) => Step::Known(step as i64),
+                None if step.range.0 > 0 => Step::Up(self.copy(step)),
                 None => {
-                    let help = "write a while loop";
-                    return self.refuse(&args.args[2], "a step of range() that is not constant is", help);
+                    let step = self.copy(step);
+                    let rounds = self.rounds(&values[0], &values[1], step);
+                    Step::Counted(step, rounds)
                 }
             },
         };
@@ -145,7 +158,7 @@ impl Lower<'_, '_> {
         let before = self.flow.clone();
         self.mark(body);
         let value = Value::reg(Ty::Int, counter);
-        let value = if range.step > 0 && range.start.is_natural() {
+        let value = if matches!(range.step, Step::Known(1..) | Step::Up(_)) && range.start.is_natural() {
             value.within(range.start.range.0, range.stop.range.1.max(0))
         } else {
             value
@@ -156,10 +169,7 @@ impl Lower<'_, '_> {
         }
         let line = self.line;
         let left = self.looped(&stmt.body, again, ends.out);
-        if let Some((number, home)) = shared {
-            self.variables[number].home = home.or(Some(counter));
-            self.variables[number].range = None;
-        }
+        self.unshare(shared, counter);
         self.line = line;
         self.mark(again);
         self.next_round(counter, stop, range.step, body);
@@ -194,18 +204,26 @@ impl Lower<'_, '_> {
         let variable = &self.variables[number];
         if self.flow.has(number)
             || variable.broken
-            || variable.ty.as_ref().is_some_and(|ty| *ty != Ty::Int)
+            || variable.ty.as_ref().is_some_and(|ty| *ty != value.ty)
             || Names::of_body(&stmt.body).stores.contains_key(name)
         {
             return None;
         }
         let before = variable.home;
         let variable = &mut self.variables[number];
-        variable.ty = Some(Ty::Int);
+        variable.ty = Some(value.ty.clone());
         variable.home = Some(counter);
-        variable.range = Some(value.range);
+        variable.range = value.ty.is_number().then_some(value.range);
         self.flow.set(number);
         Some((number, before))
+    }
+
+    /// Behind the loop the variable has its own register again.
+    fn unshare(&mut self, shared: Option<(usize, Option<V>)>, register: V) {
+        if let Some((number, home)) = shared {
+            self.variables[number].home = home.or(Some(register));
+            self.variables[number].range = None;
+        }
     }
 
     /// A copy of a value that nothing else changes.
@@ -225,30 +243,50 @@ impl Lower<'_, '_> {
         }
     }
 
-    fn skip_if_done(&mut self, counter: V, stop: V, step: i64, out: Label) {
-        let (a, b) = if step > 0 { (counter, stop) } else { (stop, counter) };
-        self.op(Op::Branch(isa::BGE, a, b, out));
+    /// How many rounds a range with a step of unknown sign has.
+    fn rounds(&mut self, start: &Value, stop: &Value, step: V) -> V {
+        let fail = self.fail(Why::Value);
+        self.op(Op::Zero(true, step, fail));
+        let (start, stop) = (self.word(start), self.word(stop));
+        self.runtime("_pxi_rounds", vec![start, stop, step], 1)[0]
+    }
+
+    fn skip_if_done(&mut self, counter: V, stop: V, step: Step, out: Label) {
+        match step {
+            Step::Known(..0) => self.op(Op::Branch(isa::BGE, stop, counter, out)),
+            Step::Counted(_, rounds) => self.op(Op::Zero(true, rounds, out)),
+            _ => self.op(Op::Branch(isa::BGE, counter, stop, out)),
+        }
     }
 
     /// Counts on; neither an overflow nor a step over the end is possible.
-    fn next_round(&mut self, counter: V, stop: V, step: i64, body: Label) {
-        let (a, b) = if step > 0 { (counter, stop) } else { (stop, counter) };
-        if step.abs() == 1 {
-            self.op(Op::Imm(isa::ADDI, counter, counter, step as i16));
-            self.op(Op::Branch(isa::BLT, a, b, body));
-            return;
-        }
-        // What is left, without a sign, against the length of the step.
-        let left = self.three(isa::SUBW, b, a);
-        let size = self.li(step.unsigned_abs() as u32);
-        match i16::try_from(step).ok().filter(|step| (-128..=127).contains(step)) {
-            Some(step) => self.op(Op::Imm(isa::ADDI, counter, counter, step)),
-            None => {
+    fn next_round(&mut self, counter: V, stop: V, step: Step, body: Label) {
+        match step {
+            Step::Known(step @ (1 | -1)) => {
+                let (a, b) = if step > 0 { (counter, stop) } else { (stop, counter) };
+                self.op(Op::Imm(isa::ADDI, counter, counter, step as i16));
+                self.op(Op::Branch(isa::BLT, a, b, body));
+            }
+            Step::Known(step) => {
+                let (a, b) = if step > 0 { (counter, stop) } else { (stop, counter) };
+                // What is left, without a sign, against the length of the step.
+                let left = self.three(isa::SUBW, b, a);
+                let size = self.li(step.unsigned_abs() as u32);
                 let by = self.li(step as u32);
                 self.op(Op::Three(isa::ADDW, counter, counter, by));
+                self.op(Op::Branch(isa::BLTU, size, left, body));
+            }
+            Step::Up(step) => {
+                let left = self.three(isa::SUBW, stop, counter);
+                self.op(Op::Three(isa::ADDW, counter, counter, step));
+                self.op(Op::Branch(isa::BLTU, step, left, body));
+            }
+            Step::Counted(step, rounds) => {
+                self.op(Op::Three(isa::ADDW, counter, counter, step));
+                self.op(Op::Imm(isa::ADDI, rounds, rounds, -1));
+                self.op(Op::Zero(false, rounds, body));
             }
         }
-        self.op(Op::Branch(isa::BLTU, size, left, body));
     }
 
     fn for_elements(&mut self, stmt: &StmtFor, name: &str, array: &Value) -> Res<()> {
@@ -257,7 +295,7 @@ impl Lower<'_, '_> {
             Ty::Bytes | Ty::ByteArray => true,
             other => {
                 let message = format!("a loop over {other} is not in the subset");
-                return Err(self.error(&stmt.iter, message, "range(), lists and bytes are"));
+                return Err(self.error(&*stmt.iter, message, "range(), lists and bytes are"));
             }
         };
         let list = self.copy(array);
@@ -266,7 +304,7 @@ impl Lower<'_, '_> {
         let counter = self.li(0);
         let (body, again) = (self.label(), self.label());
         let ends = Ends { done: self.label(), out: self.label() };
-        self.skip_if_done(counter, length, 1, ends.done);
+        self.skip_if_done(counter, length, Step::Known(1), ends.done);
         let before = self.flow.clone();
         self.mark(body);
         let v = self.three(if bytes { isa::LDBX } else { isa::LDX }, base, counter);
@@ -274,10 +312,14 @@ impl Lower<'_, '_> {
             Ty::List(of) => Value::reg((**of).clone(), v),
             _ => Value::reg(Ty::Int, v).within(0, 255),
         };
-        self.assign(name, value, stmt.target.range())?;
+        let shared = self.share_counter(stmt, name, &value, v);
+        if shared.is_none() {
+            self.assign(name, value, stmt.target.range())?;
+        }
         let left = self.looped(&stmt.body, again, ends.out);
+        self.unshare(shared, v);
         self.mark(again);
-        self.next_round(counter, length, 1, body);
+        self.next_round(counter, length, Step::Known(1), body);
         self.end_for(stmt, before, &left, &ends);
         Ok(())
     }

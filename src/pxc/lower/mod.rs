@@ -14,12 +14,13 @@ mod memory;
 mod print;
 mod program;
 mod refuse;
+mod signature;
 mod stmt;
 mod sys;
 mod text;
 mod wrap;
 
-pub(super) use program::{Program, lower};
+pub(super) use program::{Program, lower, runtime_source};
 
 use std::collections::HashMap;
 
@@ -206,6 +207,21 @@ impl<'p, 's> Lower<'p, 's> {
             self.put(to, &Value::reg(value.ty.clone(), from));
         }
     }
+}
+
+/// The reason of a failure by its number.
+fn why(number: u8) -> Why {
+    const ALL: [Why; 8] = [
+        Why::Index,
+        Why::Byte,
+        Why::Assert,
+        Why::Shift,
+        Why::Memory,
+        Why::Range,
+        Why::Ascii,
+        Why::Value,
+    ];
+    ALL.into_iter().find(|why| *why as u8 == number).unwrap_or(Why::Value)
 }
 
 fn characters(bytes: &[u8]) -> usize {

@@ -111,7 +111,7 @@ impl Lower<'_, '_> {
             (Some(value), Ty::None) if value.is_none_literal_expr() => Vec::new(),
             (Some(value), Ty::None) => {
                 let help = "say what it gives: def f(...) -> int:";
-                return Err(self.error(value, "this function gives nothing", help));
+                return Err(self.error(&**value, "this function gives nothing", help));
             }
             (None, ty) => {
                 return Err(self.error(stmt, format!("this function gives {ty}"), "return a value"));
