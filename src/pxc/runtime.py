@@ -245,3 +245,9 @@ def _pxi_rounds(start: int, stop: int, step: int) -> u32:
     if start >= stop:
         return 0
     return ((stop - start - 1) & 0xFFFFFFFF) // u32(step) + 1
+
+
+def _pxi_str_bool(b: bool) -> str:
+    if b:
+        return "True"
+    return "False"

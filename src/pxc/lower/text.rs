@@ -122,6 +122,7 @@ impl Lower<'_, '_> {
             Ty::Str => return Ok(value.clone()),
             Ty::Int => "_pxi_str",
             Ty::U32 => "_pxi_str_u32",
+            Ty::Bool => "_pxi_str_bool",
             _ => {
                 let message = format!("str() of {} is not in the subset", value.ty);
                 return Err(self.error(at, message, ""));
