@@ -135,7 +135,8 @@ impl Lower<'_, '_> {
     }
 
     fn load_global(&mut self, name: &str, at: impl Ranged) -> Res<Value> {
-        if self.body.main {
+        let exists = self.program.constant(name).is_some() || self.program.is_shared(name);
+        if self.body.main && exists {
             let number = self.variable(name);
             self.check_assigned(number, name, &at)?;
         }

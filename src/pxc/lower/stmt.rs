@@ -105,23 +105,27 @@ impl Lower<'_, '_> {
         if self.body.main {
             return self.refuse(stmt, "return outside of a function is", "write exit()");
         }
+        let values = self.returned(stmt);
+        self.flow = Flow::nowhere();
+        self.op(Op::Return(values?));
+        Ok(())
+    }
+
+    fn returned(&mut self, stmt: &StmtReturn) -> Res<Vec<u32>> {
         let gives = self.gives.clone();
-        let values = match (&stmt.value, &gives) {
-            (None, Ty::None) => Vec::new(),
-            (Some(value), Ty::None) if value.is_none_literal_expr() => Vec::new(),
+        match (&stmt.value, &gives) {
+            (None, Ty::None) => Ok(Vec::new()),
+            (Some(value), Ty::None) if value.is_none_literal_expr() => Ok(Vec::new()),
             (Some(value), Ty::None) => {
                 let help = "say what it gives: def f(...) -> int:";
-                return Err(self.error(&**value, "this function gives nothing", help));
+                Err(self.error(&**value, "this function gives nothing", help))
             }
             (None, ty) => {
-                return Err(self.error(stmt, format!("this function gives {ty}"), "return a value"));
+                Err(self.error(stmt, format!("this function gives {ty}"), "return a value"))
             }
-            (Some(value), Ty::Tuple(types)) => self.returned_tuple(value, types)?,
-            (Some(value), ty) => vec![self.expr_word(value, ty, "what the function gives")?],
-        };
-        self.op(Op::Return(values));
-        self.flow = Flow::nowhere();
-        Ok(())
+            (Some(value), Ty::Tuple(types)) => self.returned_tuple(value, types),
+            (Some(value), ty) => Ok(vec![self.expr_word(value, ty, "what the function gives")?]),
+        }
     }
 
     fn returned_tuple(&mut self, value: &Expr, types: &[Ty]) -> Res<Vec<u32>> {
