@@ -8,7 +8,7 @@ use crate::boot::files::{BootFiles, add_requires, check_content};
 use crate::boot::log::{Entry, Level, Log};
 use crate::boot::sequence::Stage;
 use crate::pxi::raster::MAX_PNG_BYTES;
-use crate::pxi::{Machine, Pixel, Program, Raster, link};
+use crate::pxi::{self, Machine, Pixel, Program, Raster, link};
 
 /// A module that was read and has the content that was declared.
 pub(super) struct Module {
@@ -57,9 +57,18 @@ fn parse(bytes: &[u8]) -> Result<Program, StageError> {
     Ok(program)
 }
 
-/// Whether the code can be right, as far as that can be seen without running it.
-fn verify(_program: &Program) -> Result<(), StageError> {
-    Ok(())
+/// What can be known of code before it runs: only modules of PXI-2 are held to it.
+fn verify(program: &Program) -> Result<(), StageError> {
+    let Some(header) = program.header() else {
+        return Ok(());
+    };
+    match pxi::verify::verify(program.raster().pixels(), header) {
+        Ok(_) => Ok(()),
+        Err(findings) => {
+            let first = findings.first().map(ToString::to_string).unwrap_or_default();
+            Err(StageError::Code(first))
+        }
+    }
 }
 
 impl Linked {

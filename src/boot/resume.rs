@@ -72,9 +72,9 @@ impl Earlier {
     /// # Errors
     /// [`ResumeError`] for a line that is not understood.
     pub fn read(log: &[u8]) -> Result<Self, ResumeError> {
-        let mut earlier = Self::default();
         // What comes after the last line feed was being written when the boot ended.
-        earlier.whole = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let whole = log.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        let mut earlier = Self { whole, ..Self::default() };
         let lines = log[..earlier.whole].split(|byte| *byte == b'\n');
         for (index, bytes) in lines.enumerate().filter(|(_, bytes)| !bytes.is_empty()) {
             let line = index + 1;

@@ -21,7 +21,7 @@ use super::Outcome;
 use crate::pxi::Raster;
 use crate::pxi::raster::MAX_PNG_BYTES;
 
-/// Run, debug, assemble and disassemble PXI programs: pictures whose pixels are instructions.
+/// Run, debug, compile, assemble and disassemble PXI programs: pictures whose pixels are instructions.
 #[derive(Debug, Parser)]
 #[command(
     name = "pxi",

@@ -9,7 +9,7 @@ use crate::pxi::isa::calls::CallError;
 use crate::pxi::module::Program;
 use crate::pxi::pxim2::Header;
 use crate::pxi::raster::{MAX_PIXELS, MAX_PNG_BYTES};
-use crate::pxi::{Pixel, Raster};
+use crate::pxi::{Pixel, Raster, verify};
 
 /// Modules that may be linked together.
 const MAX_MODULES: usize = 256;
@@ -72,6 +72,9 @@ fn read(files: &dyn Files, which: Which<'_>) -> Result<(Program, u32, usize), Ca
     let raster = Raster::from_png(&bytes).map_err(|_| CallError::NotAProgram)?;
     let cost = bytes.len() + raster.pixels().len() * 4;
     let program = Program::parse(raster).map_err(|_| CallError::BadModule)?;
+    if let Some(header) = program.header() {
+        verify::verify(program.raster().pixels(), header).map_err(|_| CallError::BadModule)?;
+    }
     Ok((program, id, cost))
 }
 

@@ -124,7 +124,7 @@ fn a_kernel_that_does_not_end_well_fails_the_boot() {
     let (outcome, events) = native(root(&[("00_bios", told)]).path(), options);
     assert_eq!((outcome, names(&events)), (Outcome::Failed, vec!["failed", "native"]));
     let old = pxfs::pxi::asm::Options { form: pxfs::pxi::asm::Form::Module, ..Default::default() };
-    let old = pxfs::pxi::asm::assemble("RET", old).unwrap().to_png().unwrap();
+    let old = pxfs::pxi::asm::assemble("RET", old).unwrap().raster.to_png().unwrap();
     let (outcome, events) = native(root(&[("00_bios", old)]).path(), options);
     assert_eq!(outcome, Outcome::Failed);
     assert!(messages(&events, "bad-header")[0].contains("PXIM 2.x"));

@@ -53,7 +53,7 @@ fn an_old_module_is_forbidden_it_as_well() {
     // Its own first pixel is the prompt: the green of "PXIM" is not zero.
     let old = pxfs::pxi::asm::assemble("LOAD R0, 0\nSYS_LLM\nRET", options).unwrap();
     let policy = Module::new().policy(r#"{"deny": ["llm"]}"#).exit(0).png();
-    let root = root(&[("policy", policy), ("old", old.to_png().unwrap())]);
+    let root = root(&[("policy", policy), ("old", old.raster.to_png().unwrap())]);
     let (_, events) = boot_asking(root.path(), Options::default(), &mut Forbidden);
     assert_eq!(messages(&events, "denied"), ["Denied: SYS_LLM: the policy forbids it"]);
 }

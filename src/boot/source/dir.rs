@@ -180,7 +180,7 @@ fn place(file: impl AsFd) -> Result<String, SourceError> {
 /// When a file changed last, in nanoseconds that may wrap.
 fn changed(stat: &rustix::fs::Stat) -> u64 {
     let seconds = stat.st_ctime as u64;
-    seconds.wrapping_mul(1_000_000_000).wrapping_add(stat.st_ctime_nsec as u64)
+    seconds.wrapping_mul(1_000_000_000).wrapping_add(stat.st_ctime_nsec)
 }
 
 /// What the attributes say of a content, if its file system has such a thing.
