@@ -1,6 +1,7 @@
-//! `pxi`: run, assemble and disassemble programs that are pictures.
+//! `pxi`: run, assemble, disassemble and compile programs that are pictures.
 
 mod assemble;
+mod compile;
 mod run;
 
 use std::ffi::OsString;
@@ -14,7 +15,7 @@ use super::Outcome;
 use crate::pxi::Raster;
 use crate::pxi::raster::MAX_PNG_BYTES;
 
-/// Run, assemble and disassemble PXI programs: pictures whose pixels are instructions.
+/// Run, assemble, disassemble and compile PXI programs: pictures whose pixels are instructions.
 #[derive(Debug, Parser)]
 #[command(
     name = "pxi",
@@ -31,6 +32,7 @@ enum Command {
     Run(run::Args),
     Asm(assemble::AsmArgs),
     Disasm(assemble::DisasmArgs),
+    Compile(compile::Args),
 }
 
 /// Runs the tool; `args[0]` is its name.
@@ -47,6 +49,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Command::Run(args) => run::run(&args),
         Command::Asm(args) => assemble::asm(&args),
         Command::Disasm(args) => assemble::disasm(&args),
+        Command::Compile(args) => compile::run(&args),
     }
 }
 

@@ -1,11 +1,11 @@
 //! Random expressions of the Python subset, well typed, as functions.
 
 /// A function and what to call it with.
-pub struct Case {
-    pub name: String,
-    pub function: String,
-    pub args: Vec<[i64; 4]>,
-    pub signed: bool,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) function: String,
+    pub(crate) args: Vec<[i64; 4]>,
+    pub(crate) signed: bool,
 }
 
 /// A generator of numbers: xorshift.
@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// So many functions of a and b (int), c (u32), and d (bool).
-pub fn generate(seed: u64, count: usize) -> Vec<Case> {
+pub(crate) fn generate(seed: u64, count: usize) -> Vec<Case> {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     (0..count)
         .map(|n| {
@@ -36,8 +36,9 @@ pub fn generate(seed: u64, count: usize) -> Vec<Case> {
                 1 => ("u32", unsigned(&mut random, 4)),
                 _ => ("bool", truth(&mut random, 3)),
             };
-            let function =
-                format!("def {name}(a: int, b: int, c: u32, d: bool) -> {ty}:\n    return {expr}\n");
+            let function = format!(
+                "def {name}(a: int, b: int, c: u32, d: bool) -> {ty}:\n    return {expr}\n"
+            );
             let args = (0..6).map(|_| args(&mut random)).collect();
             Case { name, function, args, signed: ty == "int" }
         })
@@ -153,7 +154,7 @@ fn truth(random: &mut Random, depth: u32) -> String {
 }
 
 /// A function with so many variables, loops and calls; it prints what they are at last.
-pub fn program(seed: u64, variables: usize) -> String {
+pub(crate) fn program(seed: u64, variables: usize) -> String {
     let mut random = Random((seed + 7).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut text = format!("def g{seed}(x, y):\n    return (x * 3 + y) % 997\n\n");
     text.push_str(&format!("def p{seed}(n: int, data: bytes):\n    a = [0] * 16\n"));
@@ -207,7 +208,9 @@ impl Writer {
                 return;
             }
             3 if deeper => {
-                text.push_str(&format!("{indent}if {x} < {y} or {z} % 3 == 1 and not {x} == {z}:\n"));
+                text.push_str(&format!(
+                    "{indent}if {x} < {y} or {z} % 3 == 1 and not {x} == {z}:\n"
+                ));
                 self.block(depth + 1, text);
                 text.push_str(&format!("{indent}else:\n"));
                 self.block(depth + 1, text);

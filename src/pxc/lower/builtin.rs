@@ -9,7 +9,12 @@ use crate::pxc::value::{At, Value};
 use crate::pxi::isa;
 
 impl Lower<'_, '_> {
-    pub(super) fn call_builtin(&mut self, name: &str, call: &ExprCall, want: Option<&Ty>) -> Res<Value> {
+    pub(super) fn call_builtin(
+        &mut self,
+        name: &str,
+        call: &ExprCall,
+        want: Option<&Ty>,
+    ) -> Res<Value> {
         match name {
             "len" => {
                 let [value] = self.values(name, call)?;
@@ -159,11 +164,8 @@ impl Lower<'_, '_> {
         self.op(Op::Mov(result, other));
         self.mark(out);
         let (a, b) = (best.range, value.range);
-        let (low, high) = if name == "min" {
-            (a.0.min(b.0), a.1.min(b.1))
-        } else {
-            (a.0.max(b.0), a.1.max(b.1))
-        };
+        let (low, high) =
+            if name == "min" { (a.0.min(b.0), a.1.min(b.1)) } else { (a.0.max(b.0), a.1.max(b.1)) };
         Ok(Value::reg(ty, result).within(low, high))
     }
 

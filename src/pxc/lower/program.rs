@@ -350,7 +350,9 @@ impl<'s> Program<'s> {
                 if let Stmt::AnnAssign(assign) = stmt {
                     let ty = self.with_main(false, |lower| lower.annotation(&assign.annotation));
                     match ty {
-                        Ok(ty) if value.fits(&ty) && value.ty != Ty::Bool && ty != Ty::Bool => value.ty = ty,
+                        Ok(ty) if value.fits(&ty) && value.ty != Ty::Bool && ty != Ty::Bool => {
+                            value.ty = ty
+                        }
                         Ok(ty) if ty == value.ty && !ty.is_number() || ty == Ty::Bool => {}
                         // What does not fit is an error where it is assigned.
                         _ => continue,
@@ -405,7 +407,8 @@ impl<'s> Program<'s> {
                     lower.flow.set(number);
                     if lower.names.stores.contains_key(name) {
                         let message = format!("`{name}` is a function and a variable");
-                        let at = lower.program.functions[lower.program.by_name[name]].ast.name.range;
+                        let at =
+                            lower.program.functions[lower.program.by_name[name]].ast.name.range;
                         lower.error(at, message, "a name is one thing");
                     }
                 }
