@@ -8,6 +8,7 @@
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
 //! builder    pxOS roots, boot pixels and god pixels are made and changed
 //! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
+//! pxc        a Python subset -> modules for the machine
 //! boot       stages -> machine                  extract a tree becomes files or a tar stream
 //! fs         files, directories, attributes     pxi     the machine: isa, asm, cpu
 //! store      blocks, codecs, caches, B+trees    legacy  pxOS roots (registries and blobs)
@@ -27,5 +28,6 @@ pub mod fuse;
 pub mod legacy;
 pub mod mkfs;
 pub mod picture;
+pub mod pxc;
 pub mod pxi;
 pub mod store;

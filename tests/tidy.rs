@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["fs"],
     &["legacy"],
     &["pxi"],
+    &["pxc"],
     &["fuse", "mkfs", "boot", "extract"],
     &["builder"],
     &["cli"],

@@ -1,6 +1,7 @@
-//! `pxi`: run, look into, assemble, disassemble and verify programs that are pictures.
+//! `pxi`: run, look into, assemble, compile, disassemble and verify programs that are pictures.
 
 mod assemble;
+mod compile;
 mod debug;
 mod host;
 mod output;
@@ -42,6 +43,7 @@ enum Command {
     Asm(assemble::AsmArgs),
     Disasm(assemble::DisasmArgs),
     Verify(verify::Args),
+    Compile(compile::Args),
 }
 
 /// Runs the tool; `args[0]` is its name.
@@ -62,6 +64,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Command::Asm(args) => assemble::asm(&args),
         Command::Disasm(args) => assemble::disasm(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Compile(args) => compile::run(&args),
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use crate::pxi::pixel::Pixel;
 
-
 /// Words of a place where numbers are written as texts.
 const SCRATCH: usize = 64;
 

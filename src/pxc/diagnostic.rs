@@ -94,7 +94,8 @@ mod tests {
     fn the_mark_lies_below_what_is_wrong() {
         let source = "x = 1\n\ty = 1.5\n";
         let range = TextRange::new(11.into(), 14.into());
-        let text = Lines::new(source).error(range, "float literal", "use int").render("a.py", source);
+        let text =
+            Lines::new(source).error(range, "float literal", "use int").render("a.py", source);
         let expected = "error: float literal\n --> a.py:2:6\n  |\n2 | \ty = 1.5\n  | \t    ^^^\n  = help: use int\n";
         assert_eq!(text, expected);
     }

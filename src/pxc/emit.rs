@@ -115,7 +115,8 @@ impl Emitter<'_> {
             }
         }
         while !between.is_empty() {
-            let free = between.iter().position(|(to, _)| between.iter().all(|(_, from)| from != to));
+            let free =
+                between.iter().position(|(to, _)| between.iter().all(|(_, from)| from != to));
             match free {
                 Some(at) => {
                     let (to, from) = between.swap_remove(at);

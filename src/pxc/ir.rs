@@ -107,7 +107,9 @@ impl Op {
     pub(super) fn uses(&self) -> Vec<V> {
         match self {
             Self::Mov(_, s) | Self::Imm(_, _, s, _) => vec![*s],
-            Self::Three(_, _, a, b) | Self::Put(_, a, b, _) | Self::Branch(_, a, b, _) => vec![*a, *b],
+            Self::Three(_, _, a, b) | Self::Put(_, a, b, _) | Self::Branch(_, a, b, _) => {
+                vec![*a, *b]
+            }
             Self::Take(_, a, b, c) | Self::Load(_, _, a, b, c, _) => vec![*a, *b, *c],
             Self::Store(_, a, b, c, d, _) => vec![*a, *b, *c, *d],
             Self::Use(_, a) | Self::Zero(_, a, _) => vec![*a],

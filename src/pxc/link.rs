@@ -52,7 +52,8 @@ impl<'f> Layout<'f> {
             Item::Mark(label) => Some((*label, n)),
             Item::Code(..) => None,
         };
-        let labels = functions.iter().map(|items| items.iter().enumerate().filter_map(mark).collect());
+        let labels =
+            functions.iter().map(|items| items.iter().enumerate().filter_map(mark).collect());
         let long = functions.iter().map(|items| vec![false; items.len()]).collect();
         Self { functions, at: Vec::new(), labels: labels.collect(), long }
     }
@@ -82,7 +83,8 @@ impl<'f> Layout<'f> {
             for function in 0..self.functions.len() {
                 for (item, code) in self.functions[function].iter().enumerate() {
                     let Item::Code(pixel, Some(Link::Label(label)), _) = code else { continue };
-                    let distance = self.label(function, *label) - i64::from(self.at[function][item]);
+                    let distance =
+                        self.label(function, *label) - i64::from(self.at[function][item]);
                     // Two instructions less than the reach, for those that grow yet.
                     if !reaches(*pixel, distance) && !self.long[function][item] {
                         self.long[function][item] = true;

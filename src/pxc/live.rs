@@ -41,7 +41,8 @@ pub(super) fn prune(body: &mut Body) {
 fn drop_jumps_to_next(body: &mut Body) {
     let marks = |ops: &[(Op, u32)], at: usize, label: Label| {
         let after = ops[at + 1..].iter();
-        let mut marks = after.map_while(|(op, _)| if let Op::Mark(l) = op { Some(*l) } else { None });
+        let mut marks =
+            after.map_while(|(op, _)| if let Op::Mark(l) = op { Some(*l) } else { None });
         marks.any(|mark| mark == label)
     };
     let keep: Vec<bool> = (0..body.ops.len())
@@ -53,7 +54,9 @@ fn drop_jumps_to_next(body: &mut Body) {
 
 fn places(ops: &[(Op, u32)]) -> HashMap<Label, usize> {
     let marks = ops.iter().enumerate();
-    marks.filter_map(|(at, (op, _))| if let Op::Mark(l) = op { Some((*l, at)) } else { None }).collect()
+    marks
+        .filter_map(|(at, (op, _))| if let Op::Mark(l) = op { Some((*l, at)) } else { None })
+        .collect()
 }
 
 /// A stretch of code without jumps in or out.
@@ -71,14 +74,16 @@ fn blocks(ops: &[(Op, u32)]) -> Vec<Block> {
             starts.push(at);
         }
     }
-    let at_block: HashMap<usize, usize> = starts.iter().enumerate().map(|(n, at)| (*at, n)).collect();
+    let at_block: HashMap<usize, usize> =
+        starts.iter().enumerate().map(|(n, at)| (*at, n)).collect();
     let places = places(ops);
     let ends = starts.iter().skip(1).copied().chain([ops.len()]);
     let mut blocks = Vec::new();
     for (number, (first, end)) in starts.iter().copied().zip(ends).enumerate() {
         let last = &ops[end - 1].0;
         let target = last.target().and_then(|label| places.get(&label));
-        let mut next: Vec<_> = target.and_then(|at| at_block.get(at)).copied().into_iter().collect();
+        let mut next: Vec<_> =
+            target.and_then(|at| at_block.get(at)).copied().into_iter().collect();
         if !last.ends() && end < ops.len() {
             next.push(number + 1);
         }
@@ -92,7 +97,8 @@ fn depths(ops: &[(Op, u32)]) -> Vec<u32> {
     let places = places(ops);
     let mut change = vec![0i32; ops.len() + 1];
     for (at, (op, _)) in ops.iter().enumerate() {
-        if let Some(start) = op.target().and_then(|label| places.get(&label)).filter(|s| **s <= at) {
+        if let Some(start) = op.target().and_then(|label| places.get(&label)).filter(|s| **s <= at)
+        {
             change[*start] += 1;
             change[at + 1] -= 1;
         }

@@ -23,7 +23,8 @@ const MAX_CHAIN: usize = 400;
 /// Parses a module.
 pub(super) fn parse(source: &str, lines: &Lines<'_>) -> Result<ModModule, Vec<Diagnostic>> {
     if source.len() > MAX_SOURCE {
-        let message = format!("the source is {} bytes, at most {MAX_SOURCE} are allowed", source.len());
+        let message =
+            format!("the source is {} bytes, at most {MAX_SOURCE} are allowed", source.len());
         return Err(vec![lines.error(TextRange::default(), &message, "split it into modules")]);
     }
     check_nesting(source, lines)?;
@@ -123,7 +124,9 @@ mod tests {
 
     #[test]
     fn deep_trees_are_refused_before_they_are_built() {
-        for (open, close) in [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("not ", ""), ("{", "}")] {
+        for (open, close) in
+            [("(", ")"), ("[", "]"), ("f(", ")"), ("-", ""), ("not ", ""), ("{", "}")]
+        {
             let source = format!("x = {}1{}\n", open.repeat(50_000), close.repeat(50_000));
             assert!(refused(&source).contains("more than 400"), "{open}");
         }

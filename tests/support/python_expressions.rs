@@ -1,11 +1,11 @@
 //! Random expressions of the Python subset, well typed, as functions.
 
 /// A function and what to call it with.
-pub struct Case {
-    pub name: String,
-    pub function: String,
-    pub args: Vec<[i64; 4]>,
-    pub signed: bool,
+pub(crate) struct Case {
+    pub(crate) name: String,
+    pub(crate) function: String,
+    pub(crate) args: Vec<[i64; 4]>,
+    pub(crate) signed: bool,
 }
 
 /// A generator of numbers: xorshift.
@@ -25,7 +25,7 @@ impl Random {
 }
 
 /// So many functions of a and b (int), c (u32), and d (bool).
-pub fn generate(seed: u64, count: usize) -> Vec<Case> {
+pub(crate) fn generate(seed: u64, count: usize) -> Vec<Case> {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     (0..count)
         .map(|n| {
@@ -154,7 +154,7 @@ fn truth(random: &mut Random, depth: u32) -> String {
 }
 
 /// A function with so many variables, loops and calls; it prints what they are at last.
-pub fn program(seed: u64, variables: usize) -> String {
+pub(crate) fn program(seed: u64, variables: usize) -> String {
     let mut random = Random((seed + 7).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
     let mut text = format!("def g{seed}(x, y):\n    return (x * 3 + y) % 997\n\n");
     text.push_str(&format!("def p{seed}(n: int, data: bytes):\n    a = [0] * 16\n"));

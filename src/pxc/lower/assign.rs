@@ -128,7 +128,11 @@ impl Lower<'_, '_> {
         result
     }
 
-    fn annotated_name(&mut self, name: &ruff_python_ast::ExprName, stmt: &StmtAnnAssign) -> Res<()> {
+    fn annotated_name(
+        &mut self,
+        name: &ruff_python_ast::ExprName,
+        stmt: &StmtAnnAssign,
+    ) -> Res<()> {
         let ty = self.annotation(&stmt.annotation)?;
         let identifier = ruff_python_ast::Identifier {
             id: name.id.clone(),

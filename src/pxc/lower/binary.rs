@@ -47,7 +47,9 @@ impl Lower<'_, '_> {
         match op {
             Operator::Pow => self.power(left, &right_value, whole),
             Operator::LShift | Operator::RShift => self.shift(left, op, right_value, whole),
-            Operator::Div => self.refuse(whole, "division with `/` gives a float, which is", "write //"),
+            Operator::Div => {
+                self.refuse(whole, "division with `/` gives a float, which is", "write //")
+            }
             Operator::MatMult => self.refuse(whole, "`@` is", ""),
             _ => self.arithmetic(left, op, right_value, whole),
         }
@@ -62,9 +64,7 @@ impl Lower<'_, '_> {
     pub(super) fn folded(&mut self, a: i128, op: Operator, b: i128, at: impl Ranged) -> Res<Value> {
         match fold(a, op, b) {
             Ok(number) => Ok(Value::number(number)),
-            Err(message) if message.is_empty() => {
-                self.refuse(at, "division with `/` gives a float, which is", "write //")
-            }
+            Err("") => self.refuse(at, "division with `/` gives a float, which is", "write //"),
             Err(message) => Err(self.error(at, message, "")),
         }
     }
@@ -169,7 +169,11 @@ impl Lower<'_, '_> {
 
     fn power(&mut self, base: Value, exponent: &Value, at: impl Ranged) -> Res<Value> {
         let Some(times) = exponent.known() else {
-            return self.refuse(at, "`**` with an exponent that is not constant is", "multiply in a loop");
+            return self.refuse(
+                at,
+                "`**` with an exponent that is not constant is",
+                "multiply in a loop",
+            );
         };
         if !(0..=64).contains(&times) {
             return self.refuse(at, "`**` with such an exponent is", "0 to 64");
@@ -224,16 +228,23 @@ pub(super) fn fold(a: i128, op: Operator, b: i128) -> Result<i128, &'static str>
         Operator::Mult => a.checked_mul(b),
         Operator::FloorDiv | Operator::Mod if b == 0 => return Err("division by zero"),
         Operator::FloorDiv => Some(a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0)),
-        Operator::Mod => Some(a - b * (a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0))),
+        Operator::Mod => {
+            Some(a - b * (a.div_euclid(b) - i128::from(b < 0 && a.rem_euclid(b) != 0)))
+        }
         Operator::BitAnd => Some(a & b),
         Operator::BitOr => Some(a | b),
         Operator::BitXor => Some(a ^ b),
         Operator::RShift => Some(a >> shift()?.min(127)),
         Operator::LShift => {
             let by = shift()?;
-            if a == 0 { Some(0) } else { 1i128.checked_shl(by).filter(|_| by < 100).and_then(|f| a.checked_mul(f)) }
+            if a == 0 {
+                Some(0)
+            } else {
+                1i128.checked_shl(by).filter(|_| by < 100).and_then(|f| a.checked_mul(f))
+            }
         }
-        Operator::Pow => u32::try_from(b).map_err(|_| "a negative exponent gives a float")
+        Operator::Pow => u32::try_from(b)
+            .map_err(|_| "a negative exponent gives a float")
             .map(|by| a.checked_pow(by))?,
         _ => return Err(""),
     };

@@ -3,13 +3,18 @@
 use ruff_python_ast::{Expr, ExprCall};
 
 use super::{Lower, Res};
-use crate::pxc::ir::{Op, Why};
+use crate::pxc::ir::{Op, Place, Why};
 use crate::pxc::types::Ty;
 use crate::pxc::value::{At, Value};
 use crate::pxi::isa;
 
 impl Lower<'_, '_> {
-    pub(super) fn call_builtin(&mut self, name: &str, call: &ExprCall, want: Option<&Ty>) -> Res<Value> {
+    pub(super) fn call_builtin(
+        &mut self,
+        name: &str,
+        call: &ExprCall,
+        want: Option<&Ty>,
+    ) -> Res<Value> {
         match name {
             "len" => {
                 let [value] = self.values(name, call)?;
@@ -29,6 +34,7 @@ impl Lower<'_, '_> {
                 self.str_of(&value, call)
             }
             "abs" => self.abs(call),
+            "argument" => self.argument(call),
             "min" | "max" => self.extreme(name, call, want),
             "ord" => self.ord(call),
             "bytearray" => self.bytearray(call),
@@ -41,6 +47,32 @@ impl Lower<'_, '_> {
                 Some(value) => Ok(value),
                 None => self.call_system(name, call),
             },
+        }
+    }
+
+    /// argument(n): what was in Rn when the program began.
+    fn argument(&mut self, call: &ExprCall) -> Res<Value> {
+        let [number] = self.exact_args("argument", call)?;
+        let known = self.expr(number)?.known();
+        let slot = known.and_then(|n| self.program.given?.get(usize::try_from(n).ok()?).copied());
+        let Some(slot) = slot else {
+            let last = super::program::GIVEN - 1;
+            let message = format!("argument() takes a constant, 0 to {last}");
+            return Err(self.error(number, message, ""));
+        };
+        let address = self.lea(Place::Data(slot));
+        let v = self.imm(isa::LD, address, 0);
+        Ok(Value::reg(Ty::U32, v))
+    }
+
+    /// The first thing the main program does: registers that hold what it was
+    /// started with are free for other values afterwards.
+    pub(super) fn keep_given(&mut self) {
+        let Some(slots) = self.program.given else { return };
+        self.body.params = slots.iter().map(|_| self.value()).collect();
+        for (v, slot) in self.body.params.clone().into_iter().zip(slots) {
+            let address = self.lea(Place::Data(slot));
+            self.op(Op::Put(isa::ST, v, address, 0));
         }
     }
 
@@ -159,11 +191,8 @@ impl Lower<'_, '_> {
         self.op(Op::Mov(result, other));
         self.mark(out);
         let (a, b) = (best.range, value.range);
-        let (low, high) = if name == "min" {
-            (a.0.min(b.0), a.1.min(b.1))
-        } else {
-            (a.0.max(b.0), a.1.max(b.1))
-        };
+        let (low, high) =
+            if name == "min" { (a.0.min(b.0), a.1.min(b.1)) } else { (a.0.max(b.0), a.1.max(b.1)) };
         Ok(Value::reg(ty, result).within(low, high))
     }
 

@@ -24,7 +24,11 @@ impl Lower<'_, '_> {
         }
         let value = self.called(call, want)?;
         if value.ty == Ty::None {
-            return Err(self.error(call, "this gives no value", "say `-> int` where it is defined"));
+            return Err(self.error(
+                call,
+                "this gives no value",
+                "say `-> int` where it is defined",
+            ));
         }
         Ok(value)
     }
@@ -91,7 +95,8 @@ impl Lower<'_, '_> {
         for (place, arg) in all {
             let Some(param) = signature.params.get(place) else {
                 let message = format!(
-                    "`{name}` takes {} arguments, this is one more", signature.params.len()
+                    "`{name}` takes {} arguments, this is one more",
+                    signature.params.len()
                 );
                 return Err(self.error(arg, message, ""));
             };

@@ -117,8 +117,7 @@ impl Lower<'_, '_> {
             return Ok(());
         }
         let (a, b) = (self.word(&left), self.word(&right));
-        let (less, not_less) =
-            if unsigned { (isa::BLTU, isa::BGEU) } else { (isa::BLT, isa::BGE) };
+        let (less, not_less) = if unsigned { (isa::BLTU, isa::BGEU) } else { (isa::BLT, isa::BGE) };
         let branch = match op {
             CmpOp::Eq => Op::Branch(isa::BEQ, a, b, label),
             CmpOp::NotEq => Op::Branch(isa::BNE, a, b, label),
@@ -186,7 +185,9 @@ impl Lower<'_, '_> {
                 let v = self.three(isa::XOR, v, one);
                 Ok(Some(Value::reg(Ty::Bool, v)))
             }
-            Expr::Compare(compare) if compare.ops.len() == 1 => self.compared_pair(compare).map(Some),
+            Expr::Compare(compare) if compare.ops.len() == 1 => {
+                self.compared_pair(compare).map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -210,8 +211,7 @@ impl Lower<'_, '_> {
         }
         let unsigned = self.unsigned(&left, &right, compare)?;
         let (a, b) = (self.word(&left), self.word(&right));
-        let (less, least) =
-            if unsigned { (isa::SLTU, isa::SLEU) } else { (isa::SLT, isa::SLE) };
+        let (less, least) = if unsigned { (isa::SLTU, isa::SLEU) } else { (isa::SLT, isa::SLE) };
         let v = match op {
             CmpOp::Eq => self.three(isa::SEQ, a, b),
             CmpOp::NotEq => self.three(isa::SNE, a, b),

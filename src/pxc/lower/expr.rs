@@ -76,7 +76,11 @@ impl Lower<'_, '_> {
                 return Ok(());
             }
             if let Some(number) = value.known() {
-                return Err(self.error(at, format!("{number} does not fit in {what}, which is {ty}"), ""));
+                return Err(self.error(
+                    at,
+                    format!("{number} does not fit in {what}, which is {ty}"),
+                    "",
+                ));
             }
             let help = format!("write {ty}(...) if it fits always: it stops the program if not");
             let message = format!("{what} is {ty}, this is {}", value.ty);

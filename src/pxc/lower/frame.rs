@@ -124,7 +124,12 @@ impl Lower<'_, '_> {
         }
     }
 
-    pub(super) fn check_assigned(&mut self, number: usize, name: &str, at: &impl Ranged) -> Res<()> {
+    pub(super) fn check_assigned(
+        &mut self,
+        number: usize,
+        name: &str,
+        at: &impl Ranged,
+    ) -> Res<()> {
         if self.flow.has(number) || self.variables[number].broken {
             return Ok(());
         }

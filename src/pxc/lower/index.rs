@@ -28,7 +28,11 @@ impl Lower<'_, '_> {
             return self.slice(&array, slice);
         }
         if array.ty == Ty::Str {
-            return self.refuse(subscript, "a character of a str is", "write ord(s[i]), or s[i:i+1]");
+            return self.refuse(
+                subscript,
+                "a character of a str is",
+                "write ord(s[i]), or s[i:i+1]",
+            );
         }
         let element = self.element(&array, &subscript.slice, subscript)?;
         Ok(self.load_element(&element))

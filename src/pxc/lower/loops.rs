@@ -124,7 +124,9 @@ impl Lower<'_, '_> {
         let step = match values.get(2) {
             None => Step::Known(1),
             Some(step) => match step.known() {
-                Some(0) => return Err(self.error(&args.args[2], "the step of range() is zero", "")),
+                Some(0) => {
+                    return Err(self.error(&args.args[2], "the step of range() is zero", ""));
+                }
                 Some(step) => Step::Known(step as i64),
                 None if step.range.0 > 0 => Step::Up(self.copy(step)),
                 None => {
@@ -158,11 +160,12 @@ impl Lower<'_, '_> {
         let before = self.flow.clone();
         self.mark(body);
         let value = Value::reg(Ty::Int, counter);
-        let value = if matches!(range.step, Step::Known(1..) | Step::Up(_)) && range.start.is_natural() {
-            value.within(range.start.range.0, range.stop.range.1.max(0))
-        } else {
-            value
-        };
+        let value =
+            if matches!(range.step, Step::Known(1..) | Step::Up(_)) && range.start.is_natural() {
+                value.within(range.start.range.0, range.stop.range.1.max(0))
+            } else {
+                value
+            };
         let shared = self.share_counter(stmt, name, &value, counter);
         if shared.is_none() {
             self.assign(name, value, stmt.target.range())?;

@@ -33,7 +33,12 @@ impl Lower<'_, '_> {
     }
 
     /// `[x] * n`.
-    pub(super) fn filled(&mut self, list: &ExprList, times: &Expr, want: Option<&Ty>) -> Res<Value> {
+    pub(super) fn filled(
+        &mut self,
+        list: &ExprList,
+        times: &Expr,
+        want: Option<&Ty>,
+    ) -> Res<Value> {
         let [element] = &list.elts[..] else {
             return self.refuse(list, "repeating a list of other than one element is", "");
         };
@@ -86,7 +91,7 @@ impl Lower<'_, '_> {
                 let (width, height) = (self.value(), self.value());
                 self.op(Op::Two(isa::FSIZE, width, height));
                 let v = if name == "frame_width" { width } else { height };
-                Value::reg(Ty::Int, v).within(0, 0xFFFF_FF)
+                Value::reg(Ty::Int, v).within(0, 0x00FF_FFFF)
             }
             _ => return Ok(None),
         };
@@ -130,7 +135,11 @@ impl Lower<'_, '_> {
             return Err(self.error(array, format!("{} has no address", value.ty), ""));
         }
         let v = self.word(&value);
-        let v = if value.ty.has_bytes() { self.imm(isa::SHLI, v, 2) } else { self.copy(&Value::reg(Ty::Int, v)) };
+        let v = if value.ty.has_bytes() {
+            self.imm(isa::SHLI, v, 2)
+        } else {
+            self.copy(&Value::reg(Ty::Int, v))
+        };
         Ok(Value::reg(Ty::Int, v).within(0, 1 << 26))
     }
 

@@ -13,6 +13,9 @@ use crate::pxc::names::Names;
 use crate::pxc::types::Ty;
 use crate::pxc::value::Value;
 
+/// Registers that a program is started with: those of arguments.
+pub(super) const GIVEN: usize = 6;
+
 /// A parameter.
 #[derive(Debug, Clone)]
 pub(super) struct Param {
@@ -86,6 +89,8 @@ pub(in crate::pxc) struct Program<'s> {
     pub(in crate::pxc) settings: Settings,
     /// Whether the error of the last system call is asked for.
     pub(super) uses_err: bool,
+    /// Where what the program was started with is kept, R0 first.
+    pub(super) given: Option<[u32; GIVEN]>,
 }
 
 impl Program<'_> {
@@ -236,6 +241,7 @@ pub(in crate::pxc) fn lower<'s>(
         shared: HashMap::new(),
         settings: Settings::default(),
         uses_err: false,
+        given: None,
     };
     for stmt in runtime.body {
         if let Stmt::FunctionDef(function) = stmt {
@@ -350,7 +356,9 @@ impl<'s> Program<'s> {
                 if let Stmt::AnnAssign(assign) = stmt {
                     let ty = self.with_main(false, |lower| lower.annotation(&assign.annotation));
                     match ty {
-                        Ok(ty) if value.fits(&ty) && value.ty != Ty::Bool && ty != Ty::Bool => value.ty = ty,
+                        Ok(ty) if value.fits(&ty) && value.ty != Ty::Bool && ty != Ty::Bool => {
+                            value.ty = ty
+                        }
                         Ok(ty) if ty == value.ty && !ty.is_number() || ty == Ty::Bool => {}
                         // What does not fit is an error where it is assigned.
                         _ => continue,
@@ -386,6 +394,11 @@ impl<'s> Program<'s> {
             self.uses_err |= function.names.loads.contains("err");
         }
         self.uses_err |= names.loads.contains("err");
+        let mut all = self.functions.iter().filter(|function| !function.trusted);
+        let in_functions = all.any(|function| function.names.loads.contains("argument"));
+        if in_functions || names.loads.contains("argument") {
+            self.given = Some(std::array::from_fn(|_| self.data.slot(0)));
+        }
         for name in used {
             if names.stores.contains_key(&name) && !self.constants.contains_key(&name) {
                 let slot = self.data.slot(0);
@@ -397,6 +410,7 @@ impl<'s> Program<'s> {
     fn main(&mut self, names: Names, body: &[MainStmt]) -> Body {
         let mut lower = Lower::new(self, names, Ty::None, false);
         lower.body.main = true;
+        lower.keep_given();
         for stmt in body {
             lower.once = true;
             match stmt {
@@ -405,7 +419,8 @@ impl<'s> Program<'s> {
                     lower.flow.set(number);
                     if lower.names.stores.contains_key(name) {
                         let message = format!("`{name}` is a function and a variable");
-                        let at = lower.program.functions[lower.program.by_name[name]].ast.name.range;
+                        let at =
+                            lower.program.functions[lower.program.by_name[name]].ast.name.range;
                         lower.error(at, message, "a name is one thing");
                     }
                 }

@@ -41,7 +41,9 @@ impl Lower<'_, '_> {
             Stmt::Try(_) => ("try is", "calls give errors by err()"),
             Stmt::Import(_) => ("import is", "only `from pxi import *` is"),
             Stmt::Nonlocal(_) => ("nonlocal is", ""),
-            Stmt::FunctionDef(_) => ("a function in a function or a block is", "define it at module level"),
+            Stmt::FunctionDef(_) => {
+                ("a function in a function or a block is", "define it at module level")
+            }
             _ => ("this statement is", ""),
         };
         self.refuse(stmt, what, help)

@@ -164,7 +164,6 @@ impl Lower<'_, '_> {
             _ => self.refuse(expr, "a default that is not constant is", ""),
         }
     }
-
 }
 
 /// What a function gives that does not say it: what its first `return` looks
@@ -259,7 +258,9 @@ fn guess_name(name: &str, function: &StmtFunctionDef, depth: usize) -> Ty {
             Stmt::Assign(assign) if assign.targets.iter().any(is_name) => {
                 return guess(&assign.value, function, depth);
             }
-            Stmt::AnnAssign(assign) if is_name(&assign.target) => return annotated(&assign.annotation),
+            Stmt::AnnAssign(assign) if is_name(&assign.target) => {
+                return annotated(&assign.annotation);
+            }
             _ => {}
         }
     }

@@ -128,11 +128,48 @@ impl Lower<'_, '_> {
 
     fn unknown(&mut self, name: &str, call: &ExprCall) -> Res<Value> {
         const PYTHON: &[&str] = &[
-            "all", "any", "bytes", "callable", "complex", "dict", "dir", "divmod", "enumerate",
-            "eval", "exec", "filter", "float", "format", "getattr", "hasattr", "hash", "id",
-            "input", "isinstance", "issubclass", "iter", "list", "map", "memoryview", "next",
-            "object", "open", "pow", "repr", "reversed", "round", "set", "setattr", "slice",
-            "sorted", "sum", "super", "tuple", "type", "vars", "zip",
+            "all",
+            "any",
+            "bytes",
+            "callable",
+            "complex",
+            "dict",
+            "dir",
+            "divmod",
+            "enumerate",
+            "eval",
+            "exec",
+            "filter",
+            "float",
+            "format",
+            "getattr",
+            "hasattr",
+            "hash",
+            "id",
+            "input",
+            "isinstance",
+            "issubclass",
+            "iter",
+            "list",
+            "map",
+            "memoryview",
+            "next",
+            "object",
+            "open",
+            "pow",
+            "repr",
+            "reversed",
+            "round",
+            "set",
+            "setattr",
+            "slice",
+            "sorted",
+            "sum",
+            "super",
+            "tuple",
+            "type",
+            "vars",
+            "zip",
         ];
         if PYTHON.contains(&name) {
             let message = format!("{name}() is");
@@ -150,7 +187,8 @@ impl Lower<'_, '_> {
             Bool => reg(Ty::Bool, 0),
             Pair => {
                 let ty = Ty::Tuple(vec![Ty::Int, Ty::U32]);
-                let words: Vec<V> = [0, 2].iter().filter_map(|n| results.get(*n)).copied().collect();
+                let words: Vec<V> =
+                    [0, 2].iter().filter_map(|n| results.get(*n)).copied().collect();
                 self.of_words(&ty, &words)
             }
             Run => {

@@ -34,10 +34,19 @@ impl Lower<'_, '_> {
             return self.repeat(left, right, whole);
         }
         let other = self.expr(right)?;
-        let same = left.ty == other.ty || (left.ty.has_bytes() && left.ty != Ty::Str && other.ty.has_bytes() && other.ty != Ty::Str);
+        let same = left.ty == other.ty
+            || (left.ty.has_bytes()
+                && left.ty != Ty::Str
+                && other.ty.has_bytes()
+                && other.ty != Ty::Str);
         if op != Operator::Add || !left.ty.has_bytes() || !same {
-            let message = format!("this operation of {} and {} is not in the subset", left.ty, other.ty);
-            return Err(self.error(whole, message, "print takes several values, write int or str(...)"));
+            let message =
+                format!("this operation of {} and {} is not in the subset", left.ty, other.ty);
+            return Err(self.error(
+                whole,
+                message,
+                "print takes several values, write int or str(...)",
+            ));
         }
         if let (At::Text(a), At::Text(b)) = (&left.at, &other.at)
             && a.len() + b.len() <= MAX_TEXT

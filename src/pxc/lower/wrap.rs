@@ -29,7 +29,8 @@ impl Lower<'_, '_> {
                 .map(|number| (&*op.left, number - 1)),
             _ => None,
         };
-        let Some((operand, mask)) = found.filter(|(_, mask)| (0..=0xFFFF_FFFF).contains(mask)) else {
+        let Some((operand, mask)) = found.filter(|(_, mask)| (0..=0xFFFF_FFFF).contains(mask))
+        else {
             return Ok(None);
         };
         if self.known_number(operand).is_some() {
