@@ -336,7 +336,8 @@ fn the_document_knows_every_option_of_the_help() {
     let help = Command::new(env!("CARGO_BIN_EXE_pxfs")).args(["boot", "--help"]).output().unwrap();
     let help = text(&help);
     let options = help.split_whitespace().filter(|word| word.starts_with("--"));
-    for option in options.map(|word| word.trim_matches(|c: char| !c.is_alphabetic() && c != '-')) {
+    let ends = |c: char| !c.is_alphabetic() && c != '-';
+    for option in options.filter_map(|word| word.split(ends).next()) {
         let known = document.contains(option) || ["--help", "--version"].contains(&option);
         assert!(known, "{option} is not in docs/boot.md");
     }

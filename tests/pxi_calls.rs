@@ -221,12 +221,8 @@ fn texts_reach_screen_and_log() {
         "text: .ascii \"gr\\xc3\\xbcn\"\nword: .ascii \"seen\"\nlabel: .ascii \"4\\tWorld\\t/w\"";
     assert_eq!(results(code, data, &mut world)[1], 0);
     assert_eq!(world.screen, "gr\u{fc}n");
-    let line = LogLine {
-        level: LogLevel::Warn,
-        event: "seen".into(),
-        text: "gr\u{fc}n".into(),
-        depth: 0,
-    };
+    let line =
+        LogLine { level: LogLevel::Warn, event: "seen".into(), text: "gr\u{fc}n".into(), depth: 0 };
     assert_eq!(world.lines, [line]);
     let label = StageLabel { stage: "4".into(), name: "World".into(), path: "/w".into() };
     assert_eq!(world.stage, Some(label));

@@ -184,7 +184,11 @@ impl<'h, 's, 'l> StageHost<'h, 's, 'l> {
             None if !is_free_word(&line.event) => return Err(CallError::BadArgument),
             _ => {}
         }
-        self.count(line.text.len() + LINE_COST).map_err(|_| CallError::NoRoom)?;
+        // Not the stage's own: that has here what it has in a hosted boot.
+        self.total += line.text.len() + LINE_COST;
+        if self.total > MAX_TOTAL {
+            return Err(CallError::NoRoom);
+        }
         self.told.hear(&line.event, line.level);
         let KernelLine { id, steps, text } = KernelLine::parse(&line.text);
         let mut entry = Entry::new(level(line.level), line.event.clone(), text);

@@ -75,7 +75,12 @@ struct Cli {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["dry_run", "native"])]
     resume: Option<PathBuf>,
     /// Steps that each stage may take
-    #[arg(long, value_name = "N", default_value_t = DEFAULT_FUEL)]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = DEFAULT_FUEL,
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     fuel: u64,
     /// What the random numbers begin with; the same seed gives the same ones
     #[arg(long, value_name = "N")]

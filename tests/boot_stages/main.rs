@@ -11,3 +11,5 @@ mod policy;
 mod resume;
 mod run;
 mod shell;
+#[path = "../support/mod.rs"]
+mod support;

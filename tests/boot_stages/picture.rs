@@ -7,6 +7,7 @@ use pxfs::pxi::isa::calls;
 
 use crate::build::{Module, root};
 use crate::run::{err, events, messages, names, out, pxboot};
+use crate::support;
 
 /// A picture of a directory.
 fn picture(root: &std::path::Path) -> tempfile::TempDir {
@@ -50,6 +51,18 @@ fn a_picture_gives_what_the_directory_gives() {
     assert_eq!(printed[..12], errors.map(|error| format!("| {error}")));
     assert_eq!(printed[12], "| link\\u{0}loop\\u{0}out\\u{0}");
     assert_eq!(names(&from_picture), names(&from_directory));
+    support::need_fuse();
+    std::fs::create_dir(place.path().join("mnt")).unwrap();
+    let mounted =
+        support::Mounted::new(&place.path().join("p.png"), &place.path().join("mnt"), "ro");
+    let from_mount = boot(&mounted.path(""));
+    mounted.unmount();
+    assert_eq!(messages(&from_mount, "print"), printed);
+    assert_eq!(names(&from_mount), names(&from_picture));
+    let ids = |events: &[crate::run::Event]| -> Vec<String> {
+        events.iter().map(|event| event.0["id"].to_string()).collect()
+    };
+    assert_eq!(ids(&from_mount), ids(&from_picture));
     assert!(messages(&from_picture, "checked")[0].ends_with("SHA-256 as declared"));
 }
 
