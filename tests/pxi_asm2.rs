@@ -756,6 +756,11 @@ fn hostile_sources_end_in_bounded_time_with_an_error() {
             format!(".module 2\n.rept 999999\n.write \"{}\"\n.endr", "x".repeat(100_000)),
             "macros and .rept make more than",
         ),
+        (
+            "a million texts",
+            ".module 2\n.rept 999999\n.write \"{}\"\n.endr".into(),
+            "macros and .rept make",
+        ),
         ("waiting names", ".rept 999999\nJMP x\nJMP x\n.endr".into(), "macros and .rept make"),
         (
             "repetitions",
