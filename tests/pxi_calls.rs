@@ -217,7 +217,8 @@ fn texts_reach_screen_and_log() {
     let code = "SET R0, bytes(text)\nSET R1, len(text)\nSYS WRITE\n\
         SET R0, bytes(text)\nSET R1, len(text)\nSET R2, 1\nSET R3, bytes(word)\nSET R4, len(word)\n\
         SYS LOG\nSET R0, bytes(label)\nSET R1, len(label)\nSYS STAGE";
-    let data = "text: .ascii \"gr\\xc3\\xbcn\"\nword: .ascii \"seen\"\nlabel: .ascii \"4\\tWorld\\t/w\"";
+    let data =
+        "text: .ascii \"gr\\xc3\\xbcn\"\nword: .ascii \"seen\"\nlabel: .ascii \"4\\tWorld\\t/w\"";
     assert_eq!(results(code, data, &mut world)[1], 0);
     assert_eq!(world.screen, "gr\u{fc}n");
     let line = LogLine { level: LogLevel::Warn, event: "seen".into(), text: "gr\u{fc}n".into() };
@@ -281,7 +282,12 @@ fn a_policy_holds_for_all_that_comes_and_calls_never_leave() {
         (r#"{"paths": ["/worlds"]}"#, "SYS RESOLVE", "/a", denied),
         (r#"{"paths": ["/worlds"]}"#, "SYS RESOLVE", "/worlds/../a", denied),
         (r#"{"paths": ["/worlds"]}"#, "SYS RESOLVE", "/worlds/out", denied),
-        (r#"{"paths": ["/worlds"]}"#, "SET R0, 1\nSET R1, bytes(buffer)\nSET R2, 9\nSYS BLOB", "/a", denied),
+        (
+            r#"{"paths": ["/worlds"]}"#,
+            "SET R0, 1\nSET R1, bytes(buffer)\nSET R2, 9\nSYS BLOB",
+            "/a",
+            denied,
+        ),
         (r#"{"fly": []}"#, "", "/a", 0),
     ];
     for (policy, call, path, expected) in cases {
@@ -302,9 +308,8 @@ fn a_policy_holds_for_all_that_comes_and_calls_never_leave() {
 fn model_calls_a_minute_are_counted_over_machines() {
     let mut world = world(&[]);
     let data = "policy: .ascii \"{\\\"llm_per_minute\\\": 2}\"\npath: .ascii \"yes?\"";
-    let code = format!(
-        "SET R0, bytes(policy)\nSET R1, len(policy)\nSYS POLICY\n{PATH}SYS ORACLE\nHALT"
-    );
+    let code =
+        format!("SET R0, bytes(policy)\nSET R1, len(policy)\nSYS POLICY\n{PATH}SYS ORACLE\nHALT");
     let mut first = machine(&code, data);
     run(&mut first, &mut world);
     let next = |governor: Governor, world: &mut World| {
@@ -397,8 +402,7 @@ fn modules_that_import_from_each_other_are_linked_once() {
     let main = ".module 2\n.import d, \"/one\", \"double\"\n.import p, \"/two\", \"plus\"\n.code\n\
         CALLX d\nCALLX p\nSYS EXIT\n";
     let png = |source: &str| picture(source).to_png().unwrap();
-    let mut world =
-        world(&[("/child", &png(main)), ("/one", &png(one)), ("/two", &png(two))]);
+    let mut world = world(&[("/child", &png(main)), ("/one", &png(one)), ("/two", &png(two))]);
     let mut machine = machine(&parent(0), "path: .ascii \"/child\"");
     assert_eq!(run(&mut machine, &mut world), Stop::Halt);
     assert_eq!(machine.registers()[..3], [0, 0, 5 * 2 + 1 + 1]);

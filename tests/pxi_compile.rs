@@ -77,7 +77,9 @@ fn the_corpus_prints_what_cpython_prints() {
 
 #[test]
 fn the_programs_of_the_issue_give_what_cpython_gives() {
-    same("def fib(n):\n    if n < 2:\n        return n\n    return fib(n - 1) + fib(n - 2)\n\nprint(fib(25))\n");
+    same(
+        "def fib(n):\n    if n < 2:\n        return n\n    return fib(n - 1) + fib(n - 2)\n\nprint(fib(25))\n",
+    );
     same(
         "flags = [True] * 10001\ncount = 0\nfor i in range(2, 10001):\n    if flags[i]:\n        count += 1\n        for j in range(i * i, 10001, i):\n            flags[j] = False\nprint(count)\n",
     );
@@ -153,7 +155,11 @@ fn where_cpython_raises_the_program_stops() {
         let (screen, stop) = run(&format!("{source}print(x)\n"));
         assert_eq!((screen.as_str(), stop), ("", Stop::Trap(Trap::Overflow)), "{source}");
     }
-    let division = ["x = 0\nx += 0\nprint(1 // x)\n", "x = 0\nx += 0\nprint(1 % x)\n", "x: u32 = 0\nx += 0\nprint(7 // x)\n"];
+    let division = [
+        "x = 0\nx += 0\nprint(1 // x)\n",
+        "x = 0\nx += 0\nprint(1 % x)\n",
+        "x: u32 = 0\nx += 0\nprint(7 // x)\n",
+    ];
     for source in division {
         assert_eq!(run(source), (String::new(), Stop::Trap(Trap::DivideByZero)), "{source}");
     }
@@ -250,8 +256,18 @@ const REFUSED: &[(&str, usize, usize, &str)] = &[
     ("for i in range(3):\n    pass\nprint(i)\n", 3, 7, "`i` may have no value here"),
     ("while True:\n    if x > 1:\n        break\n    x = 2\n", 2, 8, "may have no value here"),
     ("print(f(1))\ndef f(a):\n    return a\n", 1, 7, "`f` is called before it is defined"),
-    ("def f():\n    return g()\nx = f()\ndef g():\n    return 1\n", 3, 5, "`f` uses `g`, which may have no value"),
-    ("def f():\n    return n\nx = f()\nn = 5\nn = 6\n", 3, 5, "`f` uses `n`, which may have no value"),
+    (
+        "def f():\n    return g()\nx = f()\ndef g():\n    return 1\n",
+        3,
+        5,
+        "`f` uses `g`, which may have no value",
+    ),
+    (
+        "def f():\n    return n\nx = f()\nn = 5\nn = 6\n",
+        3,
+        5,
+        "`f` uses `n`, which may have no value",
+    ),
     ("def f(a):\n    if a:\n        return 1\n", 1, 5, "`f` can end without giving int"),
     ("def f():\n    global q\n    q = 1\n", 1, 5, "global `q` is not assigned at module level"),
     ("def f(a):\n    pass\nx = f(1)\n", 3, 5, "this gives no value"),
@@ -304,7 +320,8 @@ fn several_errors_are_shown_at_once_and_each_once() {
 
 #[test]
 fn hostile_sources_are_errors_in_bounded_time() {
-    let deep = |open: &str, close: &str| format!("x = {}1{}\n", open.repeat(9000), close.repeat(9000));
+    let deep =
+        |open: &str, close: &str| format!("x = {}1{}\n", open.repeat(9000), close.repeat(9000));
     let sources = [
         deep("(", ")"),
         deep("[", "]"),
@@ -339,7 +356,11 @@ fn hostile_sources_are_errors_in_bounded_time() {
 fn large_programs_compile() {
     let mut source = String::from("t = 0\n");
     for n in 0..3000 {
-        let _ = writeln!(source, "if t % 7 == {}:\n    t += {n}\nelse:\n    t = (t * 3 + {n}) % 10007", n % 7);
+        let _ = writeln!(
+            source,
+            "if t % 7 == {}:\n    t += {n}\nelse:\n    t = (t * 3 + {n}) % 10007",
+            n % 7
+        );
     }
     source.push_str("print(t)\n");
     same(&source);
@@ -359,7 +380,8 @@ fn large_programs_compile() {
 #[test]
 fn random_expressions_give_what_cpython_gives_or_stop() {
     for seed in 0..6 {
-        let mut source = String::from("from pxi import *\nT = b'\\x03\\xff\\x00az\\x80\\x07\\x10'\n");
+        let mut source =
+            String::from("from pxi import *\nT = b'\\x03\\xff\\x00az\\x80\\x07\\x10'\n");
         let mut cases = expressions::generate(seed, 250);
         let generated = cases.len();
         // Some mix what cannot be mixed, or have constants that do not fit.
@@ -373,7 +395,8 @@ fn random_expressions_give_what_cpython_gives_or_stop() {
 #[test]
 fn random_programs_print_what_cpython_prints() {
     // Many variables at once: not all have a register.
-    let source: String = (0..40).map(|seed| expressions::program(seed, 6 + seed as usize)).collect();
+    let source: String =
+        (0..40).map(|seed| expressions::program(seed, 6 + seed as usize)).collect();
     same(&source);
 }
 

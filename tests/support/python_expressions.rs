@@ -36,8 +36,9 @@ pub fn generate(seed: u64, count: usize) -> Vec<Case> {
                 1 => ("u32", unsigned(&mut random, 4)),
                 _ => ("bool", truth(&mut random, 3)),
             };
-            let function =
-                format!("def {name}(a: int, b: int, c: u32, d: bool) -> {ty}:\n    return {expr}\n");
+            let function = format!(
+                "def {name}(a: int, b: int, c: u32, d: bool) -> {ty}:\n    return {expr}\n"
+            );
             let args = (0..6).map(|_| args(&mut random)).collect();
             Case { name, function, args, signed: ty == "int" }
         })
@@ -207,7 +208,9 @@ impl Writer {
                 return;
             }
             3 if deeper => {
-                text.push_str(&format!("{indent}if {x} < {y} or {z} % 3 == 1 and not {x} == {z}:\n"));
+                text.push_str(&format!(
+                    "{indent}if {x} < {y} or {z} % 3 == 1 and not {x} == {z}:\n"
+                ));
                 self.block(depth + 1, text);
                 text.push_str(&format!("{indent}else:\n"));
                 self.block(depth + 1, text);
