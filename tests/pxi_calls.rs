@@ -352,7 +352,7 @@ fn a_module_runs_in_its_window_and_only_it_ends() {
         ("SET R1, 100000\nLD R0, R1, 0\nRET", 0, [2, 0, 5]),
         ("LI R1, -1\nST R0, R1, 0\nRET", 0, [2, 0, 5]),
         ("POP R0\nRET", 0, [2, 0, 7]),
-        ("again: BSR again", 0, [2, 0, 1]),
+        ("again: BSR again\nRET", 0, [2, 0, 1]),
     ];
     for (code, fuel, expected) in cases {
         let mut world = world(&[("/child", &child(code))]);
@@ -386,12 +386,12 @@ fn what_is_no_module_is_not_loaded() {
         assert_eq!(run(&mut machine, &mut world), Stop::Exit(0));
         machine.registers()[1]
     };
-    assert_eq!(error(b"text"), CallError::BadModule.code());
+    assert_eq!(error(b"text"), CallError::NotAProgram.code());
     assert_eq!(error(b"changed"), CallError::Digest.code());
     let large = picture(".module 2\n.memory 9999\n.code\nRET\n").to_png().unwrap();
     assert_eq!(error(&large), CallError::NoRoom.code());
     let imports = ".module 2\n.import f, \"/none\", \"f\"\n.code\nRET\n";
-    assert_eq!(error(&picture(imports).to_png().unwrap()), CallError::NotFound.code());
+    assert_eq!(error(&picture(imports).to_png().unwrap()), CallError::Import.code());
 }
 
 #[test]

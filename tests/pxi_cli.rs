@@ -261,10 +261,10 @@ fn wrong_usage_has_status_2_and_help_0() {
 #[test]
 fn the_document_knows_every_option_of_the_help() {
     let documents = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
-    let document = ["pxi-isa.md", "pxi-asm.md"]
+    let document = ["pxi-isa.md", "pxi-asm.md", "cli/pxi.md"]
         .map(|name| std::fs::read_to_string(documents.join(name)).unwrap())
         .concat();
-    for command in ["run", "asm", "disasm", "verify"] {
+    for command in ["run", "debug", "trace", "profile", "asm", "disasm", "verify"] {
         let help = stdout(&pxi(&[&command, &"--help"]));
         for word in help.split_whitespace().filter(|word| word.starts_with("--")) {
             let option = word.trim_matches(|c: char| !c.is_alphabetic() && c != '-');

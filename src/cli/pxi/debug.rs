@@ -104,8 +104,8 @@ impl Session<'_> {
 
     fn show(&mut self, text: &str) -> anyhow::Result<()> {
         let wrong = "cannot write to standard output";
-        // What the program printed comes first; a line of it may be unfinished.
-        self.host.screen.flush().context(wrong)?;
+        // What the program printed comes first.
+        self.host.screen.end_line().context(wrong)?;
         let mut stdout = io::stdout();
         stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).context(wrong)
     }

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 
-use crate::boot::BootRoot;
+use crate::boot::{BootFiles, BootRoot};
 use crate::pxi::host::{LogLevel, LogLine, StageLabel, push_bounded};
 use crate::pxi::{
     BlobError, BlobReply, BlobRequest, CallError, Files, Host, LlmError, LlmRequest, ScreenError,
@@ -20,7 +20,12 @@ const MAX_SCREEN: usize = 64 << 20;
 #[derive(Debug)]
 pub(super) enum Screen {
     /// Standard output, as it comes.
-    Stdout(LineWriter<Stdout>),
+    Stdout {
+        /// Lines are written when they are whole, or asked for.
+        writer: LineWriter<Stdout>,
+        /// The last character that the program printed.
+        last: char,
+    },
     /// Kept, to be shown at the end.
     Text(String),
     /// Nowhere.
@@ -29,13 +34,24 @@ pub(super) enum Screen {
 
 impl Screen {
     pub(super) fn stdout() -> Self {
-        Self::Stdout(LineWriter::new(io::stdout()))
+        Self::Stdout { writer: LineWriter::new(io::stdout()), last: '\n' }
+    }
+
+    /// Shows what is not shown yet and ends the line that it left open.
+    pub(super) fn end_line(&mut self) -> io::Result<()> {
+        if let Self::Stdout { writer, last } = self
+            && *last != '\n'
+        {
+            *last = '\n';
+            writer.write_all(b"\n")?;
+        }
+        self.flush()
     }
 
     /// Shows what is not shown yet.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         match self {
-            Self::Stdout(stdout) => stdout.flush(),
+            Self::Stdout { writer, .. } => writer.flush(),
             Self::Text(_) | Self::Dropped => Ok(()),
         }
     }
@@ -86,7 +102,7 @@ impl Input {
 /// Serves a program that is run by hand.
 pub(super) struct ToolHost<'r> {
     root: Option<&'r dyn BootRoot>,
-    files: Option<Box<dyn Files + 'r>>,
+    files: Option<BootFiles<'r>>,
     /// Where PRINT, PUTC and WRITE go.
     pub(super) screen: Screen,
     input: Input,
@@ -100,7 +116,7 @@ pub(super) struct ToolHost<'r> {
 
 impl<'r> ToolHost<'r> {
     pub(super) fn new(root: Option<&'r dyn BootRoot>, screen: Screen, input: Input) -> Self {
-        let files = root.and_then(files_of);
+        let files = root.map(BootFiles::new);
         let (started, stage, sources) = (Instant::now(), None, None);
         Self { root, files, screen, input, started, stage, sources, refused: 0 }
     }
@@ -113,18 +129,15 @@ impl<'r> ToolHost<'r> {
     }
 }
 
-/// The files of a root, for programs of PXI-2.
-fn files_of(_root: &dyn BootRoot) -> Option<Box<dyn Files + '_>> {
-    None
-}
-
 impl Host for ToolHost<'_> {
     fn print(&mut self, c: char) -> Result<(), ScreenError> {
         match &mut self.screen {
             Screen::Text(text) => push_bounded(text, c, MAX_SCREEN),
-            Screen::Stdout(stdout) => stdout
-                .write_all(c.encode_utf8(&mut [0; 4]).as_bytes())
-                .map_err(|error| ScreenError::Closed(error.kind())),
+            Screen::Stdout { writer, last } => {
+                *last = c;
+                let written = writer.write_all(c.encode_utf8(&mut [0; 4]).as_bytes());
+                written.map_err(|error| ScreenError::Closed(error.kind()))
+            }
             Screen::Dropped => Ok(()),
         }
     }
@@ -142,7 +155,7 @@ impl Host for ToolHost<'_> {
     }
 
     fn files(&self) -> Option<&dyn Files> {
-        self.files.as_deref()
+        self.files.as_ref().map(|files| files as &dyn Files)
     }
 
     fn log(&mut self, line: &LogLine) -> Result<(), CallError> {

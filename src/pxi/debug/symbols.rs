@@ -1,10 +1,17 @@
 //! Symbol files: JSON in which the assembler and the compiler write down which
-//! name and which source line each pixel has. Nothing in them is trusted: an
+//! name and which source line each pixel has. The assembler names `files` and
+//! `symbols`; the compiler, which has one source, `functions` and pairs of address
+//! and line. Nothing in them is trusted: an
 //! address beyond the memory is just never asked for.
 
 use std::collections::HashMap;
 
 use serde::Deserialize;
+
+/// What an exported name is.
+const FUNCTION: &str = "function";
+/// A source whose name is not told.
+const UNNAMED: &str = "source";
 
 /// Names and lines of a module, by addresses counted from its first pixel.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +56,31 @@ struct SymbolFile {
     #[serde(default)]
     symbols: Vec<SymbolEntry>,
     #[serde(default)]
-    lines: Vec<LineEntry>,
+    functions: Vec<FunctionEntry>,
+    #[serde(default)]
+    lines: Vec<AnyLine>,
+}
+
+#[derive(Deserialize)]
+struct FunctionEntry {
+    name: String,
+    address: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyLine {
+    OfFile(LineEntry),
+    Pair(u32, u32),
+}
+
+impl AnyLine {
+    fn entry(self) -> LineEntry {
+        match self {
+            Self::OfFile(entry) => entry,
+            Self::Pair(address, line) => LineEntry { address, file: 0, line },
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -73,8 +104,17 @@ impl Symbols {
     /// # Errors
     /// [`SymbolsError`].
     pub fn parse(json: &str) -> Result<Self, SymbolsError> {
-        let SymbolFile { files, mut symbols, mut lines } = serde_json::from_str(json)?;
+        let SymbolFile { mut files, mut symbols, functions, lines } = serde_json::from_str(json)?;
+        if files.is_empty() && lines.iter().any(|line| matches!(line, AnyLine::Pair(..))) {
+            files.push(UNNAMED.to_owned());
+        }
         let files: Vec<String> = files.iter().map(|file| printable(file)).collect();
+        let mut lines: Vec<LineEntry> = lines.into_iter().map(AnyLine::entry).collect();
+        symbols.extend(functions.into_iter().map(|FunctionEntry { name, address }| SymbolEntry {
+            name,
+            value: address.into(),
+            kind: FUNCTION.to_owned(),
+        }));
         for symbol in &mut symbols {
             symbol.name = printable(&symbol.name);
         }
@@ -112,7 +152,8 @@ impl Symbols {
     /// File and line of an address.
     pub fn line_at(&self, address: u32) -> Option<(&str, u32)> {
         let behind = self.lines.partition_point(|entry| entry.address <= address);
-        let entry = self.lines.get(behind.checked_sub(1)?)?;
+        // A line of 0 says that there is none.
+        let entry = self.lines.get(behind.checked_sub(1)?).filter(|entry| entry.line > 0)?;
         Some((self.files.get(entry.file as usize)?, entry.line))
     }
 
@@ -140,7 +181,7 @@ impl Label {
             return None;
         }
         let address = u32::try_from(entry.value).ok()?;
-        Some(Self { address, name: entry.name, is_function: entry.kind == "function" })
+        Some(Self { address, name: entry.name, is_function: entry.kind == FUNCTION })
     }
 
     fn rank(&self) -> u8 {
@@ -175,6 +216,17 @@ mod tests {
             assert_eq!(symbols.address_of_line(file, line), address);
         }
         assert_eq!(symbols.address_of_line("pxs", 3), None);
+    }
+
+    #[test]
+    fn the_compiler_names_functions_and_pairs() {
+        let text = r#"{"functions": [{"name": "f", "address": 20, "length": 3}],
+            "lines": [[16, 0], [20, 5], [22, 6]]}"#;
+        let symbols = Symbols::parse(text).unwrap();
+        assert_eq!(symbols.label_at(21), Some(("f", 20)));
+        assert_eq!(symbols.line_at(17), None);
+        assert_eq!(symbols.line_at(21), Some(("source", 5)));
+        assert_eq!(symbols.address_of_line("source", 6), Some(22));
     }
 
     #[test]

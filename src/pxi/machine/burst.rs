@@ -39,7 +39,7 @@ impl<'c> Flow<'c> {
 
     #[inline(always)]
     fn live(&self) -> &'c [Cell<u64>] {
-        let end = (u64::from(self.anchor) + self.left).min(self.code.len() as u64);
+        let end = u64::from(self.anchor).saturating_add(self.left).min(self.code.len() as u64);
         &self.code[..end as usize]
     }
 }
