@@ -12,7 +12,7 @@ fuzz_target!(|source: &str| {
         Ok(compiled) => {
             let raster = compiled.parts.build(None).expect("what was compiled is a module");
             // Large heaps only make the fuzzer slow.
-            if compiled.parts.heap <= 1 << 16 {
+            if compiled.parts.heap <= 1 << 18 {
                 let program = Program::parse(raster).expect("what was compiled has a header");
                 program.into_machine().run(&mut Sealed::new(1 << 16), 100_000);
             }

@@ -1,5 +1,7 @@
 //! Machine instructions whose registers are not chosen yet.
 
+use std::collections::HashMap;
+
 /// A value that wants a register.
 pub(super) type V = u32;
 /// A place in the code of one function.
@@ -116,6 +118,25 @@ impl Op {
             Self::Call(_, args, _) => args.clone(),
             Self::Return(values) => values.clone(),
             _ => Vec::new(),
+        }
+    }
+
+    /// Reads other values instead of some.
+    pub(super) fn rename(&mut self, names: &HashMap<V, V>) {
+        let one = |v: &mut V| *v = names.get(v).copied().unwrap_or(*v);
+        match self {
+            Self::Mov(_, s) | Self::Imm(_, _, s, _) | Self::Use(_, s) | Self::Zero(_, s, _) => {
+                one(s);
+            }
+            Self::Three(_, _, a, b) | Self::Put(_, a, b, _) | Self::Branch(_, a, b, _) => {
+                [a, b].into_iter().for_each(one);
+            }
+            Self::Take(_, a, b, c) | Self::Load(_, _, a, b, c, _) => {
+                [a, b, c].into_iter().for_each(one);
+            }
+            Self::Store(_, a, b, c, d, _) => [a, b, c, d].into_iter().for_each(one),
+            Self::Call(_, values, _) | Self::Return(values) => values.iter_mut().for_each(one),
+            _ => {}
         }
     }
 

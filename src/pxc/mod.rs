@@ -7,12 +7,14 @@
 //!
 //! ```text
 //! parse   text -> syntax tree (ruff)     lower   tree -> operations: names, types, constants
-//! live, place   registers                emit, link   operations -> pixels
+//! hoist   out of loops                   live, place   registers
+//! emit, link   operations -> pixels      listing       symbols, assembly
 //! ```
 
 mod data;
 mod diagnostic;
 mod emit;
+mod hoist;
 mod ir;
 mod link;
 mod listing;
@@ -37,7 +39,7 @@ use ir::Body;
 use lower::Program;
 
 /// Pixels behind a module that makes arrays at run time, unless it says HEAP.
-const HEAP: u32 = 1 << 16;
+const HEAP: u32 = 1 << 18;
 
 /// Stack of the thread that compiles: trees are at most as deep as `parse` lets them be.
 const STACK: usize = 64 << 20;
@@ -91,6 +93,7 @@ fn compile_here(source: &str) -> Result<Compiled, Vec<Diagnostic>> {
 
 fn code(mut body: Body) -> Option<Vec<Item>> {
     live::prune(&mut body);
+    hoist::hoist(&mut body);
     let places = place::place(&body)?;
     Some(emit::emit(&body, &places))
 }
