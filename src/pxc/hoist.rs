@@ -153,9 +153,8 @@ fn rebuild(
         if at == before {
             body.ops.extend(out.iter().map(|(_, op)| op.clone()));
         }
-        let is_moved = at >= before
-            && key(&op).is_some()
-            && op.defs().iter().all(|v| moved.contains(v));
+        let is_moved =
+            at >= before && key(&op).is_some() && op.defs().iter().all(|v| moved.contains(v));
         if is_moved {
             continue;
         }
