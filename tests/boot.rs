@@ -22,7 +22,7 @@ const STAGES: [&str; 9] = [
 ];
 
 fn sources() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("boot")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/boot_pxi1")
 }
 
 fn module(source: &str) -> Vec<u8> {
@@ -30,7 +30,7 @@ fn module(source: &str) -> Vec<u8> {
     assemble(source, options).unwrap().raster.to_png().unwrap()
 }
 
-/// A root with the nine modules of this repository.
+/// A root with nine modules of PXI-1.
 fn root() -> TempDir {
     let root = tempfile::tempdir().unwrap();
     std::fs::create_dir(root.path().join("boot")).unwrap();

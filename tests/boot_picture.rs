@@ -122,14 +122,14 @@ fn stable(log: &str) -> Vec<String> {
     log.lines().map(line).collect()
 }
 
-/// The nine modules of this repository, and the world's seed by its pixel id.
+/// Nine modules of PXI-1, and the world's seed by its pixel id.
 fn files() -> Vec<(String, Vec<u8>)> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("boot");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/boot_pxi1");
     let options = pxfs::pxi::asm::Options { form: Form::Module, ..Default::default() };
     let stages = sequence::parse(sequence::TEMPLATE).unwrap().stages;
     let modules = stages.into_iter().map(|stage| {
         let name = stage.path.trim_start_matches('/').to_owned();
-        let source = sources.parent().unwrap().join(format!("{name}.pxs"));
+        let source = sources.join(name.replace("boot/", "") + ".pxs");
         let source = std::fs::read_to_string(source).unwrap();
         (name, assemble(&source, options).unwrap().raster.to_png().unwrap())
     });

@@ -10,9 +10,10 @@ use crate::run::{Event, boot, names};
 /// Names of failures and how a module comes to them.
 fn failing() -> Vec<(&'static str, Vec<u8>)> {
     let importing = |path: &str| {
-        let mut module = Module::new().exit(0);
+        // The slot is the text's first pixel: slots lie in the data.
+        let mut module = Module::new().write("slot").exit(0);
         module.parts.imports =
-            vec![Import { slot: 300, path: path.to_owned(), name: "f".to_owned() }];
+            vec![Import { slot: 416, path: path.to_owned(), name: "f".to_owned() }];
         module.png()
     };
     let mut requiring = Module::new().exit(0);
@@ -109,7 +110,7 @@ fn a_stage_can_have_fuel_of_its_own() {
 
 #[test]
 fn a_stage_that_floods_the_log_is_held() {
-    let flood = Module::new().log(0, "x", &"y".repeat(999)).skip_if(1, 2).back(8).exit(7);
+    let flood = Module::new().log(0, "x", &"y".repeat(999)).skip_if(1, 2).back(7).exit(7);
     let root = root(&[("m", flood.png())]);
     let (outcome, events) = boot(root.path(), Options::default());
     assert_eq!(outcome, Outcome::Failed);

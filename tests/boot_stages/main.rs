@@ -13,3 +13,4 @@ mod run;
 mod shell;
 #[path = "../support/mod.rs"]
 mod support;
+mod walk;
