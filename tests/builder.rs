@@ -292,6 +292,55 @@ fn requirements_are_kept_checked_and_follow() {
 }
 
 #[test]
+fn what_a_killed_writer_left_goes_away() {
+    let work = Work::new_root();
+    work.pxfs("add /a note.dat").expect(0);
+    let left = [
+        ".pixelfs.json.4711.0.tmp",
+        ".file_boot_registry.json.4711.12.tmp",
+        ".project_files.bin.1.0.tmp",
+        ".a picture.filepx.png.4711.0.tmp",
+        "file_blobs/.blob.4711.0.tmp",
+    ];
+    let foreign = [
+        ".pixelfs.json.tmp",
+        ".pixelfs.json.4711.tmp",
+        ".pixelfs.json.04711.0.tmp",
+        ".pixelfs.json.4711.0.tmp~",
+        "pixelfs.json.4711.0.tmp",
+        ".notes.json.4711.0.tmp",
+        ".blob.4711.0.tmp",
+        "file_blobs/.pixelfs.json.4711.0.tmp",
+    ];
+    for name in left.iter().chain(&foreign) {
+        work.write(name, "half");
+    }
+    fs::create_dir(work.path(".pixelfs.json.4712.0.tmp")).unwrap();
+    symlink(work.path("note.dat"), work.path(".pixelfs.json.4713.0.tmp")).unwrap();
+    // Looking at a root changes nothing.
+    work.pxfs("list").expect(0);
+    work.pxfs("check -q").expect(0);
+    assert!(left.iter().all(|name| work.path(name).exists()));
+    work.pxfs("add /b tool.dat").expect(0);
+    for name in left {
+        assert!(!work.path(name).exists(), "{name}");
+    }
+    for name in foreign.into_iter().chain([".pixelfs.json.4712.0.tmp", ".pixelfs.json.4713.0.tmp"])
+    {
+        assert!(work.path(name).exists(), "{name}");
+    }
+    work.is_clean();
+    // Blobs that lie elsewhere are not ours.
+    let outside = temp_dir();
+    fs::rename(work.path("file_blobs"), outside.path().join("blobs")).unwrap();
+    symlink(outside.path().join("blobs"), work.path("file_blobs")).unwrap();
+    let elsewhere = outside.path().join("blobs/.blob.4711.0.tmp");
+    fs::write(&elsewhere, "half").unwrap();
+    work.pxfs("rm /b").expect(0);
+    assert!(elsewhere.exists());
+}
+
+#[test]
 fn removed_contents_go_only_when_asked() {
     let work = Work::new_root();
     for (path, file) in [("/d/a", "note"), ("/d/b", "tool"), ("/e", "note")] {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::document::Document;
 use super::entries::{ContentEntry, PathText, ids_of, lightly_normalised};
 use super::error::{BuildError, Result};
-use super::files::{lock, write_file};
+use super::files::{lock, remove_leftovers, write_file};
 use crate::format::{Digest, PixelType};
 use crate::legacy::root::{
     Content, DirFiles, PIXELFS, PathEntry, REGISTRY, RootError, RootFiles, clean_path, id_text,
@@ -90,7 +90,8 @@ pub fn init(dir: &Path) -> Result<()> {
 }
 
 impl RootBuilder {
-    /// Opens the root in `dir` for changes.
+    /// Opens the root in `dir` for changes. What pxfs left there that was killed
+    /// goes away.
     ///
     /// # Errors
     /// When it is no root, or its JSON files cannot be read.
@@ -117,6 +118,7 @@ impl RootBuilder {
             }
             text => Document::parse(REGISTRY, &text?)?,
         };
+        remove_leftovers(&lock);
         Ok(Self { dir: dir.to_owned(), files, registry, paths, head, _lock: lock })
     }
 
