@@ -278,7 +278,8 @@ fn requirements_are_kept_checked_and_follow() {
         json!(["/boot/b", "/usr/lib/c"])
     );
     work.is_clean();
-    work.pxfs("add /boot/b note.dat --requires /boot/a").expect(1).says("in turn");
+    let said = work.pxfs("add /boot/b note.dat --requires /boot/a").expect(1);
+    said.says("in turn: /boot/b -> /boot/a -> /boot/b");
     let said = work.pxfs("add /boot/d note.dat --requires /boot/e").expect(0).says("not there");
     assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
     work.pxfs("add /boot/e note.dat --requires /boot/d").expect(1).says("in turn");
@@ -286,7 +287,9 @@ fn requirements_are_kept_checked_and_follow() {
     work.is_clean();
     work.pxfs("init --image w.png").expect(0);
     work.pxfs("add --image w.png /a kernel.dat --requires /b").expect(0);
-    work.pxfs("add --image w.png /b note.dat --requires /a").expect(1).says("in turn");
+    work.pxfs("add --image w.png /c tool.dat --requires /a").expect(0);
+    let said = work.pxfs("add --image w.png /b note.dat --requires /c").expect(1);
+    said.says("in turn: /b -> /c -> /a -> /b");
     work.pxfs("add --image w.png /.pxfs/b note.dat").expect(1).says("for itself");
     work.pxfs("rm /usr/lib/c --purge").expect(0).says("was removed");
 }
