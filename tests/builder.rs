@@ -466,6 +466,30 @@ fn many_files_are_added_in_one_go() {
 }
 
 #[test]
+fn a_pack_that_goes_to_the_disk_in_parts_is_whole() {
+    let work = Work::new_root();
+    fs::create_dir(work.path("large")).unwrap();
+    let mut state = 7u64;
+    for number in 0..10 {
+        // Eight files of noise, one that is packed by all workers, one of zeros.
+        let len = if number == 8 { 9 << 20 } else { 7 << 20 };
+        let noise = (0..len / 8).flat_map(|_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state ^ state >> 29).to_le_bytes()
+        });
+        let bytes: Vec<u8> = if number == 9 { vec![0; len] } else { noise.collect() };
+        fs::write(work.path(&format!("large/{number}")), bytes).unwrap();
+    }
+    work.pxfs("auto-add large --under /l").expect(0);
+    assert!(fs::metadata(work.path("project_files.bin")).unwrap().len() > 64 << 20);
+    work.is_clean();
+    for number in [7, 8, 9] {
+        work.pxfs(&format!("extract /l/{number} -o out{number}")).expect(0);
+        assert!(work.read(&format!("out{number}")) == work.read(&format!("large/{number}")));
+    }
+}
+
+#[test]
 fn a_root_that_lies_in_what_is_added_does_not_add_itself() {
     let work = Work::new_root();
     work.pxfs("add /k kernel.dat").expect(0);
