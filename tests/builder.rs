@@ -278,7 +278,8 @@ fn requirements_are_kept_checked_and_follow() {
         json!(["/boot/b", "/usr/lib/c"])
     );
     work.is_clean();
-    work.pxfs("add /boot/b note.dat --requires /boot/a").expect(1).says("in turn");
+    let said = work.pxfs("add /boot/b note.dat --requires /boot/a").expect(1);
+    said.says("in turn: /boot/b -> /boot/a -> /boot/b");
     let said = work.pxfs("add /boot/d note.dat --requires /boot/e").expect(0).says("not there");
     assert_eq!(said.stderr.lines().count(), 1, "{}", said.stderr);
     work.pxfs("add /boot/e note.dat --requires /boot/d").expect(1).says("in turn");
@@ -286,9 +287,60 @@ fn requirements_are_kept_checked_and_follow() {
     work.is_clean();
     work.pxfs("init --image w.png").expect(0);
     work.pxfs("add --image w.png /a kernel.dat --requires /b").expect(0);
-    work.pxfs("add --image w.png /b note.dat --requires /a").expect(1).says("in turn");
+    work.pxfs("add --image w.png /c tool.dat --requires /a").expect(0);
+    let said = work.pxfs("add --image w.png /b note.dat --requires /c").expect(1);
+    said.says("in turn: /b -> /c -> /a -> /b");
     work.pxfs("add --image w.png /.pxfs/b note.dat").expect(1).says("for itself");
     work.pxfs("rm /usr/lib/c --purge").expect(0).says("was removed");
+}
+
+#[test]
+fn what_a_killed_writer_left_goes_away() {
+    let work = Work::new_root();
+    work.pxfs("add /a note.dat").expect(0);
+    let left = [
+        ".pixelfs.json.4711.0.tmp",
+        ".file_boot_registry.json.4711.12.tmp",
+        ".project_files.bin.1.0.tmp",
+        ".a picture.filepx.png.4711.0.tmp",
+        "file_blobs/.blob.4711.0.tmp",
+    ];
+    let foreign = [
+        ".pixelfs.json.tmp",
+        ".pixelfs.json.4711.tmp",
+        ".pixelfs.json.04711.0.tmp",
+        ".pixelfs.json.4711.0.tmp~",
+        "pixelfs.json.4711.0.tmp",
+        ".notes.json.4711.0.tmp",
+        ".blob.4711.0.tmp",
+        "file_blobs/.pixelfs.json.4711.0.tmp",
+    ];
+    for name in left.iter().chain(&foreign) {
+        work.write(name, "half");
+    }
+    fs::create_dir(work.path(".pixelfs.json.4712.0.tmp")).unwrap();
+    symlink(work.path("note.dat"), work.path(".pixelfs.json.4713.0.tmp")).unwrap();
+    // Looking at a root changes nothing.
+    work.pxfs("list").expect(0);
+    work.pxfs("check -q").expect(0);
+    assert!(left.iter().all(|name| work.path(name).exists()));
+    work.pxfs("add /b tool.dat").expect(0);
+    for name in left {
+        assert!(!work.path(name).exists(), "{name}");
+    }
+    for name in foreign.into_iter().chain([".pixelfs.json.4712.0.tmp", ".pixelfs.json.4713.0.tmp"])
+    {
+        assert!(work.path(name).exists(), "{name}");
+    }
+    work.is_clean();
+    // Blobs that lie elsewhere are not ours.
+    let outside = temp_dir();
+    fs::rename(work.path("file_blobs"), outside.path().join("blobs")).unwrap();
+    symlink(outside.path().join("blobs"), work.path("file_blobs")).unwrap();
+    let elsewhere = outside.path().join("blobs/.blob.4711.0.tmp");
+    fs::write(&elsewhere, "half").unwrap();
+    work.pxfs("rm /b").expect(0);
+    assert!(elsewhere.exists());
 }
 
 #[test]
@@ -411,6 +463,30 @@ fn many_files_are_added_in_one_go() {
     best.pxfs(&format!("{line} --best --under /all -j 3 --exclude large.*")).expect(0);
     assert!(best.paths("").iter().all(|path| path.starts_with("/all/")));
     best.is_clean();
+}
+
+#[test]
+fn a_pack_that_goes_to_the_disk_in_parts_is_whole() {
+    let work = Work::new_root();
+    fs::create_dir(work.path("large")).unwrap();
+    let mut state = 7u64;
+    for number in 0..10 {
+        // Eight files of noise, one that is packed by all workers, one of zeros.
+        let len = if number == 8 { 9 << 20 } else { 7 << 20 };
+        let noise = (0..len / 8).flat_map(|_| {
+            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            (state ^ state >> 29).to_le_bytes()
+        });
+        let bytes: Vec<u8> = if number == 9 { vec![0; len] } else { noise.collect() };
+        fs::write(work.path(&format!("large/{number}")), bytes).unwrap();
+    }
+    work.pxfs("auto-add large --under /l").expect(0);
+    assert!(fs::metadata(work.path("project_files.bin")).unwrap().len() > 64 << 20);
+    work.is_clean();
+    for number in [7, 8, 9] {
+        work.pxfs(&format!("extract /l/{number} -o out{number}")).expect(0);
+        assert!(work.read(&format!("out{number}")) == work.read(&format!("large/{number}")));
+    }
 }
 
 #[test]

@@ -97,6 +97,15 @@ fn whenever_it_ends_nothing_is_lost() {
         }
     }
     assert!(killed > TRIES / 4, "only {killed} of {TRIES} were still running");
+    let file = source.path().join("f0").display().to_string();
+    pxfs(root, &["add", "/last", &file]).expect(0);
+    for dir in [root.to_owned(), root.join("file_blobs")] {
+        for entry in fs::read_dir(dir).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            assert!(!name.ends_with(".tmp"), "{name} was left");
+        }
+    }
+    let before = entries(root);
     pxfs(root, &["pack", "--compact"]).expect(0);
     assert_eq!(entries(root), before);
 }

@@ -294,6 +294,71 @@ fn requirements_that_are_missing_or_circular_are_named() {
 }
 
 #[test]
+fn each_circle_of_requirements_is_named_once_and_whole() {
+    let root = Root::new();
+    // Of three, one overlapping it, one of itself; and one that leads into a circle.
+    let requires = [
+        ("/boot/02_policy", json!(["/boot/00_bios", "/boot/00_bios"])),
+        ("/boot/00_bios", json!(["/boot/01_kernel"])),
+        ("/boot/01_kernel", json!(["/boot/02_policy", "/boot/00_bios"])),
+        ("/data/noise", json!(["/data/noise"])),
+        ("/data/welcome", json!(["/boot/01_kernel"])),
+    ];
+    let circles = [
+        "/boot/00_bios -> /boot/01_kernel -> /boot/00_bios",
+        "/boot/00_bios -> /boot/01_kernel -> /boot/02_policy -> /boot/00_bios",
+        "/data/noise -> /data/noise",
+    ];
+    for is_turned in [false, true] {
+        root.edit("pixelfs.json", |json| {
+            let entries = json["entries"].as_object_mut().unwrap();
+            for (path, required) in &requires {
+                entries[*path]["requires"] = required.clone();
+            }
+            if is_turned {
+                *entries = std::mem::take(entries).into_iter().rev().collect();
+            }
+        });
+        let said = pxfs(["check", "--json", root.path().to_str().unwrap()]);
+        assert_eq!(said.status, Some(4));
+        let report: Value = serde_json::from_str(&said.stdout).unwrap();
+        let mut found: Vec<&str> = Vec::new();
+        for finding in report["findings"].as_array().unwrap() {
+            assert_eq!(finding["slug"], "requires-cycle");
+            let place = finding["place"].as_str().unwrap();
+            assert!(["\"/boot/00_bios\"", "\"/data/noise\""].iter().any(|p| place.ends_with(p)));
+            found.push(finding["problem"].as_str().unwrap().split_once(": ").unwrap().1);
+        }
+        found.sort_unstable();
+        assert_eq!(found, circles);
+    }
+}
+
+#[test]
+fn circles_that_are_many_and_long_are_cut() {
+    let root = Root::new();
+    root.edit("pixelfs.json", |json| {
+        let entry = json["entries"]["/data/welcome"].clone();
+        for number in 0..2000 {
+            let path = format!("/chain/{number}");
+            json["entries"][&path] = entry.clone();
+            json["entries"][&path]["requires"] =
+                json!(["/chain/0", format!("/chain/{}", (number + 1) % 2000)]);
+        }
+    });
+    let said = pxfs(["check", "--json", root.path().to_str().unwrap()]);
+    assert_eq!(said.status, Some(4));
+    assert!(said.stdout.len() < 4 << 20, "{}", said.stdout.len());
+    let report: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!(report["errors"], 2000);
+    let last = report["findings"][1998]["problem"].as_str().unwrap();
+    assert!(
+        last.ends_with("1999 paths, from \"/chain/0\" to \"/chain/1998\", which requires it"),
+        "{last}"
+    );
+}
+
+#[test]
 fn a_root_that_is_none_is_refused_in_one_sentence() {
     let cases: &[(&str, &str, &str)] = &[
         ("pixelfs.json", "{\"entries\": {", "pixelfs.json: EOF"),

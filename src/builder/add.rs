@@ -7,7 +7,7 @@ use std::path::Path;
 use super::blob::{Packed, pack_stock};
 use super::entries::{lightly_normalised, ratio};
 use super::error::{BuildError, Result};
-use super::files::{own_directory, publish_as, write_file};
+use super::files::{BLOB, own_directory, publish_as, write_file};
 use super::root::{Added, NewPath, RootBuilder};
 use crate::format::PixelType;
 use crate::legacy::pixel_png::{one_pixel, pixel_png};
@@ -41,7 +41,7 @@ impl RootBuilder {
         }
         let blobs = own_directory(&self.dir, BLOBS)?;
         let blob =
-            Unpublished::create(&blobs, &blobs.join("blob")).map_err(BuildError::file(&blobs))?;
+            Unpublished::create(&blobs, &blobs.join(BLOB)).map_err(BuildError::file(&blobs))?;
         let packed = pack_stock(&mut input, file, blob.file(), progress)?;
         let (id, known) = self.id_for(&packed.sha256)?;
         self.check_new(new, Some(id))?;

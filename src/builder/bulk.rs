@@ -22,7 +22,7 @@ use super::root::{Added, NewPath, RootBuilder, bad_path};
 use super::sources::{Found, list_sources};
 use super::zlib::{END, Fast, HEADER, STRETCH, Stock, stretch};
 use crate::format::{Digest, PixelType};
-use crate::legacy::root::{Content, clean_path, id_text, pixel_type, root_path};
+use crate::legacy::root::{Content, PACK, clean_path, id_text, pixel_type, root_path};
 use crate::mkfs::Excludes;
 use crate::mkfs::pool::{Pool, Ticket};
 
@@ -32,6 +32,10 @@ const SMALL: u64 = 8 << 20;
 /// Files that may wait, and bytes of them.
 const MAX_QUEUED: usize = 256;
 const MAX_QUEUED_BYTES: u64 = 32 << 20;
+
+/// Bytes of the pack that go to the disk at a time, while more are made; else all
+/// of it would be waited for at the end.
+const SYNC: u64 = 32 << 20;
 
 /// How to add many files.
 #[derive(Debug, Clone)]
@@ -94,6 +98,9 @@ struct Bulk<'a> {
     dirs: HashSet<String>,
     queue: VecDeque<Queued>,
     queued_bytes: u64,
+    /// How much of the pack was sent to the disk, and whether it has arrived.
+    synced: u64,
+    syncing: Option<Ticket<std::io::Result<()>>>,
     summary: BulkSummary,
 }
 
@@ -126,8 +133,19 @@ impl RootBuilder {
         }
         let dir = self.dir.clone();
         let (queue, summary) = (VecDeque::new(), BulkSummary::default());
-        let mut bulk =
-            Bulk { root: self, options, pool, pack, known, dirs, queue, queued_bytes: 0, summary };
+        let mut bulk = Bulk {
+            root: self,
+            options,
+            pool,
+            pack,
+            known,
+            dirs,
+            queue,
+            queued_bytes: 0,
+            synced: first,
+            syncing: None,
+            summary,
+        };
         for source in sources {
             let excludes = Excludes::new(source, &options.excludes)?;
             list_sources(source, &dir, &excludes, &mut |step| match step {
@@ -145,6 +163,7 @@ impl RootBuilder {
         while !bulk.queue.is_empty() {
             bulk.finish_oldest(progress)?;
         }
+        bulk.wait_for_disk()?;
         let Bulk { pack, mut summary, .. } = bulk;
         summary.bytes_out = pack.at() - first;
         pack.finish()?;
@@ -217,7 +236,21 @@ impl Bulk<'_> {
         self.summary.bytes_in += packed.size;
         self.enter(&found, &packed, place)?;
         progress(self.summary.added, self.summary.bytes_in);
+        if self.pack.at().saturating_sub(self.synced) >= SYNC {
+            self.wait_for_disk()?;
+            self.synced = self.pack.at();
+            let file = self.pack.file()?;
+            self.syncing = Some(self.pool.run_urgent(move |_| file.sync_data()));
+        }
         Ok(())
+    }
+
+    /// Waits until what was sent to the disk is there. A failure is told only once,
+    /// so it must not get lost here.
+    fn wait_for_disk(&mut self) -> Result<()> {
+        let Some(ticket) = self.syncing.take() else { return Ok(()) };
+        let path = self.root.dir.join(PACK);
+        ticket.wait().and_then(|done| done).map_err(BuildError::file(path))
     }
 
     /// Writes a blob unless its content is known; where it is, if it is new.

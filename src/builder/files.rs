@@ -3,13 +3,19 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
 
+use super::add::{BLOBS, PIXEL_END};
 use super::error::{BuildError, Result};
-use crate::mkfs::Unpublished;
+use crate::legacy::root::{PACK, PIXELFS, REGISTRY};
+use crate::mkfs::{Unpublished, temporary_stem};
+
+/// What a blob is called before its content, and with it its name, is known.
+pub(super) const BLOB: &str = "blob";
 
 /// Locks a directory or a file against others of us until the handle is dropped;
 /// waits for them, and says so.
@@ -53,6 +59,40 @@ pub(super) fn publish_as(new: Unpublished, path: &Path) -> io::Result<()> {
     }
     new.file().sync_all()?;
     new.publish(path, true)
+}
+
+/// Removes what pxfs left that was killed while it wrote to a root: files of just
+/// the temporary names that [`Unpublished`] gives. `root` is the directory and
+/// holds the lock, without which somebody may still be writing them.
+pub(super) fn remove_leftovers(root: &File) {
+    let is_own =
+        |stem: &str| [PIXELFS, REGISTRY, PACK].contains(&stem) || stem.ends_with(PIXEL_END);
+    // Nothing depends on their going: whoever may not remove them need not.
+    let mut done = remove_temporary(root, is_own);
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::RDONLY | OFlags::CLOEXEC;
+    if let Ok(blobs) = rustix::fs::openat(root, BLOBS, flags, Mode::empty()) {
+        done = done.and(remove_temporary(blobs, |stem| stem == BLOB));
+    }
+    if let Err(error) = done {
+        log::debug!("leftovers of writers that were killed stay: {error}");
+    }
+}
+
+/// Removes regular files with temporary names of which the stem is one of ours.
+fn remove_temporary(dir: impl AsFd, is_own: impl Fn(&str) -> bool) -> rustix::io::Result<()> {
+    let mut done = Ok(());
+    for entry in Dir::read_from(&dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if !name.to_str().is_ok_and(|name| temporary_stem(name).is_some_and(&is_own)) {
+            continue;
+        }
+        let found = rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile {
+            done = done.and(rustix::fs::unlinkat(&dir, name, AtFlags::empty()));
+        }
+    }
+    done
 }
 
 /// A directory of the root that is to be written into: made if it is missing,

@@ -15,7 +15,7 @@ use super::bulk::{BulkOptions, BulkSummary, area_of, type_of_name};
 use super::error::{BuildError, Result};
 use super::files::lock;
 use super::overlay::{NewFile, Overlay};
-use super::root::{Added, NewPath, bad_path, in_a_circle, leads_to};
+use super::root::{Added, NewPath, bad_path, check_circle};
 use super::sources::{Found, list_sources};
 use crate::format::{Codec, Digest, PixelType, TreeKind};
 use crate::fs::{
@@ -117,9 +117,7 @@ impl ImageBuilder {
         clean_path(&new.path).map_err(|problem| bad_path(&new.path, problem))?;
         for required in &new.requires {
             clean_path(required).map_err(|problem| bad_path(required, problem))?;
-            if leads_to(required, &new.path, |path| self.requires(path)) {
-                return Err(in_a_circle(&new.path, required));
-            }
+            check_circle(&new.path, required, |path| self.requires(path))?;
             if resolve(&self.tree, required.as_bytes(), true).is_err() {
                 log::warn!("{:?} requires {required:?}, which is not there (yet)", new.path);
             }

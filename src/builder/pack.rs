@@ -240,6 +240,11 @@ impl PackWriter {
         self.at
     }
 
+    /// The file, to be synced meanwhile. What was appended last may not be in it yet.
+    pub(super) fn file(&self) -> Result<File> {
+        self.out.get_ref().file.try_clone().map_err(BuildError::file(&self.path))
+    }
+
     /// Appends bytes.
     pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.out.write_all(bytes).map_err(BuildError::file(&self.path))?;

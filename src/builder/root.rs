@@ -2,7 +2,7 @@
 //! directory, and writes in an order that loses nothing whenever they end: blobs,
 //! then the registry, then the paths.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::document::Document;
 use super::entries::{ContentEntry, PathText, ids_of, lightly_normalised};
 use super::error::{BuildError, Result};
-use super::files::{lock, write_file};
+use super::files::{lock, remove_leftovers, write_file};
 use crate::format::{Digest, PixelType};
 use crate::legacy::root::{
-    Content, DirFiles, PIXELFS, PathEntry, REGISTRY, RootError, RootFiles, clean_path, id_text,
-    parse_content, parse_path, prove_content, read_json, root_path,
+    Content, DirFiles, PIXELFS, PathEntry, REGISTRY, RootError, RootFiles, circle_text, clean_path,
+    id_text, parse_content, parse_path, prove_content, read_json, root_path,
 };
 
 /// The member of pixelfs.json that holds the paths.
@@ -90,7 +90,8 @@ pub fn init(dir: &Path) -> Result<()> {
 }
 
 impl RootBuilder {
-    /// Opens the root in `dir` for changes.
+    /// Opens the root in `dir` for changes. What pxfs left there that was killed
+    /// goes away.
     ///
     /// # Errors
     /// When it is no root, or its JSON files cannot be read.
@@ -117,6 +118,7 @@ impl RootBuilder {
             }
             text => Document::parse(REGISTRY, &text?)?,
         };
+        remove_leftovers(&lock);
         Ok(Self { dir: dir.to_owned(), files, registry, paths, head, _lock: lock })
     }
 
@@ -212,9 +214,7 @@ impl RootBuilder {
                 return Err(BuildError::refused(format!("{required:?} cannot require itself")));
             }
             let requires = |path: &str| self.path(path).map_or_else(Vec::new, |path| path.requires);
-            if leads_to(required, &new.path, requires) {
-                return Err(in_a_circle(&new.path, required));
-            }
+            check_circle(&new.path, required, requires)?;
         }
         match self.path(&new.path) {
             Some(old) if id.is_some_and(|id| id != old.id) && !new.replace => {
@@ -292,23 +292,41 @@ pub(super) fn is_below(path: &str, dir: &str) -> bool {
     path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Whether `from` requires `to`, itself or over others; `requires` gives what a path does.
-pub(super) fn leads_to(from: &str, to: &str, requires: impl Fn(&str) -> Vec<String>) -> bool {
-    let (mut seen, mut todo) = (HashSet::new(), vec![from.to_owned()]);
-    while let Some(path) = todo.pop() {
-        if path == to {
-            return true;
+/// Refuses that `path` requires `required` if that requires `path` in turn, itself
+/// or over others; `requires` gives what a path does.
+pub(super) fn check_circle(
+    path: &str,
+    required: &str,
+    requires: impl Fn(&str) -> Vec<String>,
+) -> Result<()> {
+    // Each path that was reached, and whence: the nearest first, so the circle that
+    // is named is a smallest one.
+    let mut from = HashMap::from([(required.to_owned(), None)]);
+    let mut todo = VecDeque::from([required.to_owned()]);
+    while let Some(at) = todo.pop_front() {
+        if at == path {
+            let mut circle = vec![];
+            let mut before = from[&at].as_ref();
+            while let Some(step) = before {
+                circle.push(String::as_str(step));
+                before = from[step].as_ref();
+            }
+            circle.push(path);
+            circle.reverse();
+            let circle = circle_text(&circle);
+            let sentence = format!(
+                "{path:?} cannot require {required:?}, which requires it in turn: {circle}"
+            );
+            return Err(BuildError::refused(sentence));
         }
-        if !seen.contains(&path) {
-            todo.extend(requires(&path));
-            seen.insert(path);
+        for next in requires(&at) {
+            if !from.contains_key(&next) {
+                from.insert(next.clone(), Some(at.clone()));
+                todo.push_back(next);
+            }
         }
     }
-    false
-}
-
-pub(super) fn in_a_circle(path: &str, required: &str) -> BuildError {
-    BuildError::refused(format!("{path:?} cannot require {required:?}, which requires it in turn"))
+    Ok(())
 }
 
 pub(super) fn bad_path(path: &str, problem: &str) -> BuildError {

@@ -42,6 +42,9 @@ impl std::fmt::Debug for Fast {
 impl Fast {
     /// The stream of a content.
     pub(crate) fn compress(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        if let Some(stream) = one_byte_again(bytes) {
+            return Ok(stream);
+        }
         let probed = match bytes.len() < 8 * PROBE {
             true => PROBE / 2,
             false => self.probe(bytes)?,
@@ -109,6 +112,50 @@ pub(crate) fn stretch(bytes: &[u8]) -> io::Result<Vec<u8>> {
         out.reserve(bytes.len() / 4 + 64);
     }
 }
+
+/// Bytes at the beginning that may differ in a content that is else one byte again
+/// and again, and the shortest such content.
+const HEAD: usize = 64;
+const MIN_RUN: usize = 4096;
+
+/// The stream of a content that is one byte again and again but for its head, such
+/// as space that was set aside; `None` for any other. Searching such a content for
+/// repetitions takes many times as long as seeing that it is one.
+fn one_byte_again(bytes: &[u8]) -> Option<Vec<u8>> {
+    let run = bytes.get(HEAD..).filter(|run| run.len() >= MIN_RUN)?;
+    if run[..run.len() - 1] != run[1..] {
+        return None;
+    }
+    // What is no multiple of the longest repetition goes out as it is, and so does
+    // at least one byte of the run, to be repeated.
+    let repeats = (run.len() - 1) / LONGEST;
+    let (plain, _) = bytes.split_at(bytes.len() - repeats * LONGEST);
+    let len = plain.len() as u16;
+    let mut out = Vec::with_capacity(plain.len() + repeats * 13 / 8 + 16);
+    out.extend(HEADER);
+    // A stored block, and one of the fixed code; RFC 1951, 3.2.3.
+    out.push(0);
+    out.extend(len.to_le_bytes());
+    out.extend((!len).to_le_bytes());
+    out.extend(plain);
+    let (mut bits, mut count) = (0b011_u64, 3);
+    for _ in 0..repeats {
+        // Length 258 is 11000101 and distance 1 is 00000, the first bit lowest.
+        bits |= 0b1010_0011 << count;
+        count += 13;
+        while count >= 8 {
+            out.push(bits as u8);
+            (bits, count) = (bits >> 8, count - 8);
+        }
+    }
+    // The end of the block is seven zeros, and zeros fill the last byte.
+    out.extend(&bits.to_le_bytes()[..(count + 7_usize).div_ceil(8)]);
+    out.extend(simd_adler32::adler32(&bytes).to_be_bytes());
+    Some(out)
+}
+
+/// The longest repetition of deflate.
+const LONGEST: usize = 258;
 
 /// Compresses as Python's `zlib.compress(content, 9)` does: the same bytes.
 #[derive(Debug)]
@@ -279,6 +326,27 @@ mod tests {
             let mut stock = Stock::new(Vec::new()).unwrap();
             stock.write_all(&bytes).unwrap();
             assert_eq!(inflate(&stock.finish().unwrap()), bytes);
+        }
+    }
+
+    #[test]
+    fn one_byte_again_and_again_is_seen() {
+        for (head, byte) in [(0, 0), (5, 0), (HEAD, 0x20), (HEAD, 0xFF)] {
+            for len in (HEAD + MIN_RUN..HEAD + MIN_RUN + 600).chain([1 << 20, (8 << 20) + 1]) {
+                let mut bytes = sample(head);
+                bytes.resize(len, byte);
+                let stream = one_byte_again(&bytes).unwrap();
+                assert!(stream.len() < 400 + len / 150, "{len}: {}", stream.len());
+                assert!(inflate(&stream) == bytes, "{head} {byte} {len}");
+                assert_eq!(Fast::default().compress(&bytes).unwrap(), stream);
+            }
+        }
+        let mut bytes = vec![7; 10_000];
+        assert_eq!(one_byte_again(&bytes[..HEAD + MIN_RUN - 1]), None);
+        for at in [HEAD, 5000, 9999] {
+            bytes[at] = 8;
+            assert_eq!(one_byte_again(&bytes), None, "{at}");
+            bytes[at] = 7;
         }
     }
 

@@ -40,7 +40,7 @@ mod xattr;
 pub use assemble::format_uuid;
 pub use error::{MkfsError, Result};
 pub use exclude::Excludes;
-pub(crate) use scratch::Unpublished;
+pub(crate) use scratch::{Unpublished, temporary_stem};
 pub use tar_source::Limits;
 pub use xattr::XattrChoice;
 

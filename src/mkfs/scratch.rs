@@ -63,8 +63,9 @@ impl Unpublished {
     pub(crate) fn create(dir: &Path, name: &Path) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(0o666);
         let stem = name.file_name().unwrap_or(name.as_os_str()).to_string_lossy();
-        // The temporary name must have room for what is added to it.
-        let stem: String = stem.chars().take(40).collect();
+        // The temporary name must have room for what is added to it. The end of the
+        // stem stays, as it tells what kind of file it is.
+        let stem: String = stem.chars().skip(stem.chars().count().saturating_sub(40)).collect();
         let (file, named) = match nameless_file(dir, mode)? {
             Some(file) => (file, None),
             None => {
@@ -163,14 +164,32 @@ fn link(file: &File, dir: &Path, stem: &str) -> io::Result<PathBuf> {
     Ok(path)
 }
 
+/// Temporary names that are tried.
+const MAX_ATTEMPTS: u32 = 1000;
+
+/// What a file is called that has a name before it is to be seen.
+fn temporary_name(stem: &str, process: u32, attempt: u32) -> String {
+    format!(".{stem}.{process}.{attempt}.tmp")
+}
+
+/// The stem of such a name; `None` for any other.
+pub(crate) fn temporary_stem(name: &str) -> Option<&str> {
+    let mut parts = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplitn(3, '.');
+    let attempt: u32 = parts.next()?.parse().ok()?;
+    let process: u32 = parts.next()?.parse().ok()?;
+    let stem = parts.next()?;
+    let is_ours = attempt < MAX_ATTEMPTS && temporary_name(stem, process, attempt) == name;
+    (is_ours && process > 0).then_some(stem)
+}
+
 /// Calls `make` with temporary names until one is free.
 fn first_free<T>(
     dir: &Path,
     stem: &str,
     make: impl Fn(&Path) -> rustix::io::Result<T>,
 ) -> io::Result<(PathBuf, T)> {
-    for attempt in 0..1000u32 {
-        let path = dir.join(format!(".{stem}.{}.{attempt}.tmp", std::process::id()));
+    for attempt in 0..MAX_ATTEMPTS {
+        let path = dir.join(temporary_name(stem, std::process::id(), attempt));
         match make(&path) {
             Err(Errno::EXIST) => {}
             other => return Ok((path, other?)),
@@ -200,5 +219,24 @@ mod tests {
         let other = dir.path().join("other.png");
         Unpublished::create(dir.path(), &other).unwrap().publish(&other, false).unwrap();
         assert_eq!(count(), 2);
+    }
+
+    #[test]
+    fn temporary_names_are_told_from_others() {
+        assert_eq!(temporary_stem(&temporary_name("a.b", 71, 0)), Some("a.b"));
+        let others = [
+            "a.b.71.0.tmp",
+            ".a.b.71.0",
+            ".a.b.071.0.tmp",
+            ".a.b.+71.0.tmp",
+            ".a.b.0.0.tmp",
+            ".a.b.71.1000.tmp",
+            ".a.b.71.tmp",
+            ".71.0.tmp",
+            ".tmp",
+        ];
+        for other in others {
+            assert_eq!(temporary_stem(other), None, "{other}");
+        }
     }
 }

@@ -24,6 +24,7 @@ pub use check::{CheckReport, check};
 pub use entry::{Content, PACK, PIXELFS, PathEntry, REGISTRY, id_text, pixel_type};
 pub use files::{DirFiles, Origin, ReadAt, RootFiles, TreeFiles};
 pub use finding::{Finding, Level};
+pub(crate) use paths::circle_text;
 pub use paths::{clean_path, root_path};
 pub use tree::RootTree;
 pub(crate) use tree::{DESCRIPTION, ORIGINAL, REQUIRES};

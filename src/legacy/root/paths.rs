@@ -43,6 +43,13 @@ pub fn root_path(path: &str) -> Result<Vec<&str>, &'static str> {
     }
 }
 
+/// A circle of paths of which each requires the next, and the last the first, in
+/// words. Of a name that could forge something in a line, the characters are escaped.
+pub(crate) fn circle_text(paths: &[&str]) -> String {
+    let each = paths.iter().chain(paths.first());
+    each.map(|path| path.escape_debug().to_string()).collect::<Vec<_>>().join(" -> ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{clean_path, root_path};
