@@ -9,6 +9,8 @@ use std::process::Command;
 
 use pxfs::pxc::{Compiled, Diagnostic, compile};
 use pxfs::pxi::host::Sealed;
+use pxfs::pxi::pxim2::Header;
+use pxfs::pxi::verify::verify;
 use pxfs::pxi::{Program, Stop, Trap};
 
 #[path = "support/python_expressions.rs"]
@@ -20,12 +22,18 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// Compiles; what comes of it must pass the verifier.
 fn compiled(source: &str) -> Compiled {
-    compile(source).unwrap_or_else(|errors| panic!("{}", rendered(&errors, source)))
+    let compiled =
+        compile("test.py", source).unwrap_or_else(|errors| panic!("{}", rendered(&errors)));
+    let pixels = compiled.parts.pixels();
+    let header = Header::parse(&pixels).unwrap();
+    verify(&pixels, &header).unwrap_or_else(|findings| panic!("{findings:?}"));
+    compiled
 }
 
-fn rendered(errors: &[Diagnostic], source: &str) -> String {
-    errors.iter().map(|error| error.render("test.py", source)).collect()
+fn rendered(errors: &[Diagnostic]) -> String {
+    errors.iter().map(Diagnostic::render).collect()
 }
 
 /// What a program prints on the machine, and how it ends.
@@ -124,14 +132,12 @@ fn call(compiled: &Compiled, address: u32, args: &[u32]) -> Result<u32, Stop> {
 #[test]
 fn symbols_say_where_code_comes_from() {
     let compiled = compiled("def f(a):\n    return a + 1\n\nx = f(1)\nprint(x)\n");
-    let json = compiled.symbols.to_json();
-    let value: serde_json::Value = serde_json::from_str(&json).unwrap();
-    let functions = value["functions"].as_array().unwrap();
-    assert!(functions.iter().any(|f| f["name"] == "f" && f["length"].as_u64() >= Some(2)));
-    let lines = value["lines"].as_array().unwrap();
-    let entry = compiled.parts.entry;
-    let at_entry = lines.iter().rfind(|pair| pair[0].as_u64() <= Some(entry.into())).unwrap();
-    assert_eq!(at_entry[1], 4);
+    let map = &compiled.map;
+    assert_eq!(map.line_at(compiled.parts.entry), Some(("test.py", 4)));
+    let f = map.value_of("f").unwrap() as u32;
+    assert_eq!((map.line_at(f), map.label_at(f)), (Some(("test.py", 2)), Some(("f", 0))));
+    let json = serde_json::to_string(map).unwrap();
+    assert!(pxfs::pxi::debug::Symbols::parse(&json).is_ok(), "{json}");
     assert!(compiled.assembly.contains("; 2: return a + 1"));
     assert!(compiled.assembly.contains("function f"));
 }
@@ -295,12 +301,12 @@ const REFUSED: &[(&str, usize, usize, &str)] = &[
 fn what_is_not_in_the_subset_is_refused_where_it_stands() {
     let mut wrong = String::new();
     for (source, line, column, message) in REFUSED {
-        let Err(errors) = compile(source) else {
+        let Err(errors) = compile("test.py", source) else {
             let _ = writeln!(wrong, "compiled: {source:?}");
             continue;
         };
         let first = &errors[0];
-        let place = (first.line, first.column) == (*line, *column);
+        let place = (first.place.line, first.place.column) == (*line, *column);
         if !place || !first.message.contains(message) {
             let _ = writeln!(wrong, "{source:?}: {line}:{column} {message}\n  {first:?}");
         }
@@ -311,11 +317,11 @@ fn what_is_not_in_the_subset_is_refused_where_it_stands() {
 #[test]
 fn several_errors_are_shown_at_once_and_each_once() {
     let source = "x = 1.5\nprint(x)\nx = x + 1\ny = {}\nfor i in range(3):\n    z = lambda: 1\n";
-    let errors = compile(source).unwrap_err();
-    let lines: Vec<_> = errors.iter().map(|error| error.line).collect();
-    assert_eq!(lines, [1, 4, 6], "{}", rendered(&errors, source));
+    let errors = compile("test.py", source).unwrap_err();
+    let lines: Vec<_> = errors.iter().map(|error| error.place.line).collect();
+    assert_eq!(lines, [1, 4, 6], "{}", rendered(&errors));
     let many = "x = 1.5\n".repeat(100);
-    assert_eq!(compile(&many).unwrap_err().len(), 20);
+    assert_eq!(compile("test.py", &many).unwrap_err().len(), 20);
 }
 
 #[test]
@@ -347,8 +353,8 @@ fn hostile_sources_are_errors_in_bounded_time() {
     ];
     for source in sources {
         let shown: String = source.chars().take(30).collect();
-        let errors = compile(&source).expect_err(&shown);
-        assert!(rendered(&errors, &source).len() < 20_000, "{shown}");
+        let errors = compile("test.py", &source).expect_err(&shown);
+        assert!(rendered(&errors).len() < 20_000, "{shown}");
     }
 }
 
@@ -385,7 +391,7 @@ fn random_expressions_give_what_cpython_gives_or_stop() {
         let mut cases = expressions::generate(seed, 250);
         let generated = cases.len();
         // Some mix what cannot be mixed, or have constants that do not fit.
-        cases.retain(|case| compile(&format!("{source}{}", case.function)).is_ok());
+        cases.retain(|case| compile("test.py", &format!("{source}{}", case.function)).is_ok());
         assert!(cases.len() * 2 > generated, "{} of {generated} compile", cases.len());
         cases.iter().for_each(|case| source.push_str(&case.function));
         check_cases(&source, &cases);
@@ -414,8 +420,7 @@ fn check_cases(source: &str, cases: &[expressions::Case]) {
     let compiled = compiled(source);
     let (mut ran, mut all) = (0, 0);
     for case in cases {
-        let functions = &compiled.symbols.functions;
-        let address = functions.iter().find(|f| f.name == case.name).unwrap().address;
+        let address = compiled.map.value_of(&case.name).unwrap() as u32;
         for args in &case.args {
             let expected = expected.next().unwrap();
             let words: Vec<u32> = args.iter().map(|arg| *arg as u32).collect();

@@ -26,12 +26,12 @@ mod place;
 mod types;
 mod value;
 
-pub use diagnostic::Diagnostic;
-pub use listing::{FunctionSymbol, Symbols};
+pub use crate::pxi::asm::Diagnostic;
 pub use parse::MAX_SOURCE;
 
 use ruff_text_size::TextRange;
 
+use crate::pxi::asm::SourceMap;
 use crate::pxi::pxim2::{self, Parts};
 use diagnostic::Lines;
 use emit::Item;
@@ -50,31 +50,31 @@ pub struct Compiled {
     /// What the module is made of.
     pub parts: Parts,
     /// Which line and function each pixel of its code belongs to.
-    pub symbols: Symbols,
+    pub map: SourceMap,
     /// Its code in assembly, with the lines of the source.
     pub assembly: String,
 }
 
-/// Compiles the source of a module.
+/// Compiles the source of a module; the name is for messages and the map.
 ///
 /// # Errors
 /// Everything that is wrong with it, or not in the subset, up to twenty at once.
-pub fn compile(source: &str) -> Result<Compiled, Vec<Diagnostic>> {
-    let failed = |what: &str| vec![Lines::new(source).error(TextRange::default(), what, "")];
+pub fn compile(file: &str, source: &str) -> Result<Compiled, Vec<Diagnostic>> {
+    let failed = |what: &str| vec![Lines::new(file, source).error(TextRange::default(), what, "")];
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK);
-        let thread = thread.spawn_scoped(scope, || compile_here(source));
+        let thread = thread.spawn_scoped(scope, || compile_here(file, source));
         let thread = thread.map_err(|error| failed(&format!("cannot compile: {error}")))?;
         thread.join().unwrap_or_else(|_| Err(failed("the compiler failed; this is a bug in it")))
     })
 }
 
-fn compile_here(source: &str) -> Result<Compiled, Vec<Diagnostic>> {
-    let lines = Lines::new(source);
+fn compile_here(file: &str, source: &str) -> Result<Compiled, Vec<Diagnostic>> {
+    let lines = Lines::new(file, source);
     let module = parse::parse(source, &lines)?;
     let runtime = lower::runtime_source();
-    let runtime = parse::parse(runtime, &Lines::new(runtime))?;
-    let (mut program, main) = lower::lower(source, module, runtime)?;
+    let runtime = parse::parse(runtime, &Lines::new("runtime.py", runtime))?;
+    let (mut program, main) = lower::lower(Lines::new(file, source), module, runtime)?;
     let at_all = |message: &str| vec![lines.error(TextRange::default(), message, "")];
     let mut items = Vec::new();
     for number in 0..program.functions.len() {
@@ -88,7 +88,7 @@ fn compile_here(source: &str) -> Result<Compiled, Vec<Diagnostic>> {
         items.push(code);
     }
     items.push(code(main).ok_or_else(|| at_all("the main program is too large"))?);
-    finish(source, &program, &items).map_err(|message| at_all(&message))
+    finish((file, source), &program, &items).map_err(|message| at_all(&message))
 }
 
 fn code(mut body: Body) -> Option<Vec<Item>> {
@@ -99,7 +99,11 @@ fn code(mut body: Body) -> Option<Vec<Item>> {
 }
 
 /// Puts code, data and tables together.
-fn finish(source: &str, program: &Program<'_>, items: &[Vec<Item>]) -> Result<Compiled, String> {
+fn finish(
+    (file, source): (&str, &str),
+    program: &Program<'_>,
+    items: &[Vec<Item>],
+) -> Result<Compiled, String> {
     let linked = link::link(items)?;
     let data_at = pxim2::HEADER + linked.code.len() as u32;
     let mut functions = Vec::new();
@@ -127,7 +131,7 @@ fn finish(source: &str, program: &Program<'_>, items: &[Vec<Item>]) -> Result<Co
     };
     // A module whose header would be refused is an error here, not later.
     parts.build(None)?;
-    let symbols = Symbols::new(program, &linked);
-    let assembly = listing::assembly(source, &parts, &symbols);
-    Ok(Compiled { parts, symbols, assembly })
+    let map = listing::map(file, program, &linked);
+    let assembly = listing::assembly(source, &parts, &map);
+    Ok(Compiled { parts, map, assembly })
 }

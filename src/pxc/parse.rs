@@ -8,7 +8,8 @@ use ruff_python_ast::{ModModule, PythonVersion};
 use ruff_python_parser::{Mode, ParseOptions, lexer, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::diagnostic::{Diagnostic, Lines};
+use super::diagnostic::Lines;
+use crate::pxi::asm::Diagnostic;
 
 /// Longest source in bytes.
 pub const MAX_SOURCE: usize = 1 << 20;
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     fn refused(source: &str) -> String {
-        let errors = parse(source, &Lines::new(source)).err();
+        let errors = parse(source, &Lines::new("a.py", source)).err();
         errors.map(|errors| errors[0].message.clone()).unwrap_or_default()
     }
 

@@ -35,11 +35,11 @@ pub(super) fn run(args: &Args) -> Outcome {
     let Ok(source) = String::from_utf8(read_bounded(&args.source, MAX_SOURCE as u64)?) else {
         bail!("{name} is not UTF-8 text");
     };
-    let compiled = match compile(&source) {
+    let compiled = match compile(&name, &source) {
         Ok(compiled) => compiled,
         Err(errors) => {
             for error in &errors {
-                eprint!("{}", error.render(&name, &source));
+                eprint!("{}", error.render());
             }
             let plural = if errors.len() == 1 { "" } else { "s" };
             bail!("{} error{plural}, nothing written", errors.len())
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     };
     let raster = compiled.parts.build(args.width).map_err(anyhow::Error::msg)?;
     write_text(args.asm.as_deref(), &compiled.assembly)?;
-    write_text(args.symbols.as_deref(), &compiled.symbols.to_json())?;
+    write_text(args.symbols.as_deref(), &serde_json::to_string(&compiled.map)?)?;
     write_picture(&args.output, &raster)?;
     Ok(ExitCode::SUCCESS)
 }

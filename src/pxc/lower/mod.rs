@@ -11,6 +11,7 @@ mod frame;
 mod index;
 mod loops;
 mod memory;
+mod passes;
 mod print;
 mod program;
 mod refuse;
@@ -20,17 +21,19 @@ mod sys;
 mod text;
 mod wrap;
 
-pub(super) use program::{Program, lower, runtime_source};
+pub(super) use passes::{lower, runtime_source};
+pub(super) use program::Program;
 
 use std::collections::HashMap;
 
 use ruff_text_size::{Ranged, TextRange};
 
-use super::diagnostic::{Diagnostic, Lines};
+use super::diagnostic::Lines;
 use super::ir::{Body, Label, Op, Target, V, Why};
 use super::names::Names;
 use super::types::Ty;
 use super::value::{At, Value};
+use crate::pxi::asm::Diagnostic;
 use frame::{Flow, Loop, Variable};
 
 /// An error that has been noted already.
