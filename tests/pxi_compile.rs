@@ -98,6 +98,18 @@ fn the_programs_of_the_issue_give_what_cpython_gives() {
 }
 
 #[test]
+fn what_a_program_names_does_not_disturb_the_runtime() {
+    // The runtime uses these names for what they are otherwise.
+    same(
+        "def write(a):\n    return a + 1\n\ndef max(a, b):\n    return a - b\n\ndef peek(a):\n    return 5\n\ndef exit(a):\n    return a\n\nb = b'abcdef'\nprint(write(1), max(1, 2), peek(3), exit(4), b[1:4] == b'bcd')\n",
+    );
+    let (screen, stop) = run(
+        "def exit(a):\n    print(a)\n\ndef log(a, b, c):\n    print(b)\n\nx = [1]\nprint(x[1])\n",
+    );
+    assert_eq!((screen.as_str(), stop), ("", Stop::Exit(1)));
+}
+
+#[test]
 fn a_module_is_one_and_its_functions_can_be_called() {
     let source = "REQUIRES = ['/boot/00_bios', '/boot/01_kernel']\nHEAP = 500\nFRAME = (8, 4)\nlimit = 5\nmade = [0] * (limit + 1)\n\n@external('/lib/text', 'print')\ndef show(a: int, b: int) -> int:\n    ...\n\ndef open_one(n):\n    return n + limit\n\ndef closed(n):\n    return made[n]\n\nif limit > 9:\n    print(show(1, 2))\n";
     let compiled = compiled(source);
@@ -292,6 +304,15 @@ const REFUSED: &[(&str, usize, usize, &str)] = &[
     ("x = 'a' == b'a'\n", 1, 5, "str and bytes cannot be compared"),
     ("x = [1]\ny = x == x\n", 2, 5, "list[int] and list[int] cannot be compared"),
     ("def _pxi_fail():\n    pass\n", 1, 5, "names with _pxi_ belong to the runtime"),
+    ("def f(a):\n    return _pxi_alloc(a)\n", 2, 12, "`_pxi_alloc` is not defined"),
+    ("len = 5\nx = len(b'abc')\n", 2, 5, "`len` is a variable, no function"),
+    ("def f(a):\n    print(a)\nprint = 7\n", 2, 5, "`print` is a variable, no function"),
+    ("def f(a, a):\n    return a\n", 1, 10, "two parameters are named `a`"),
+    ("a = 1\ndef f(a):\n    global a\n    a = 2\n", 2, 7, "`a` is a parameter and global"),
+    ("a = 1\ndef f():\n    a = 1\n    global a\n", 4, 5, "global behind other statements"),
+    ("a = 1\ndef f():\n    global a\n    a: int = 2\n", 4, 5, "annotating a global variable"),
+    ("def f(a=N):\n    return a\nN = 5\n", 1, 9, "`N` may have no value here"),
+    ("def f():\n    from pxi import *\n", 2, 5, "this import is not in the subset"),
     ("HEAP = 'much'\n", 1, 8, "HEAP cannot be this"),
     ("a, b = 1, 2, 3\n", 1, 1, "2 targets, but 3 values"),
     ("def f() -> int:\n    return 'a'\n", 2, 12, "what the function gives is int, this is str"),

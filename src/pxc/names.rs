@@ -26,6 +26,13 @@ impl Names {
         names
     }
 
+    /// Of an expression.
+    pub(super) fn of_expr(expr: &Expr) -> Self {
+        let mut names = Self::default();
+        names.visit_expr(expr);
+        names
+    }
+
     /// Of statements.
     pub(super) fn of_body(body: &[Stmt]) -> Self {
         let mut names = Self::default();

@@ -134,6 +134,9 @@ impl Lower<'_, '_> {
         stmt: &StmtAnnAssign,
     ) -> Res<()> {
         let ty = self.annotation(&stmt.annotation)?;
+        if self.names.globals.contains(name.id.as_str()) {
+            return self.refuse(name, "annotating a global variable in a function is", "");
+        }
         let identifier = ruff_python_ast::Identifier {
             id: name.id.clone(),
             range: name.range,

@@ -38,10 +38,12 @@ impl Lower<'_, '_> {
             return self.refuse(&*call.func, "calling what is no name is", "there are no methods");
         };
         let id = name.id.as_str();
-        if self.names.is_local(id) && self.program.function(id).is_none() {
-            return Err(self.error(name, format!("`{id}` is no function"), ""));
+        let function = self.program.function(id, self.trusted);
+        let is_variable = self.names.is_local(id) || self.is_shadowed(id);
+        if is_variable {
+            return Err(self.error(name, format!("`{id}` is a variable, no function"), ""));
         }
-        if let Some(function) = self.program.function(id) {
+        if let Some(function) = function {
             return self.call_function(call, id, function);
         }
         if id.starts_with("_pxi_") && self.trusted {
@@ -123,7 +125,15 @@ impl Lower<'_, '_> {
     /// Whether a name is that of a builtin and nothing else.
     pub(super) fn is_builtin(&self, func: &Expr, name: &str) -> bool {
         let Expr::Name(found) = func else { return false };
-        found.id == name && !self.names.is_local(name) && self.program.function(name).is_none()
+        found.id == name
+            && !self.names.is_local(name)
+            && !self.is_shadowed(name)
+            && self.program.function(name, self.trusted).is_none()
+    }
+
+    /// Whether the program has a variable of the name of a builtin.
+    fn is_shadowed(&self, name: &str) -> bool {
+        !self.trusted && self.program.is_assigned(name)
     }
 
     /// Calls the host and keeps the error for err().

@@ -53,7 +53,8 @@ impl Lower<'_, '_> {
         if name.id == "__name__" && !self.names.is_local("__name__") {
             return Ok(Value::text("__main__"));
         }
-        if self.program.function(&name.id).is_some() && !self.names.is_local(&name.id) {
+        if self.program.function(&name.id, self.trusted).is_some() && !self.names.is_local(&name.id)
+        {
             return self.refuse(name, "a function as a value is", "call it: f(...)");
         }
         self.load(&name.id, name)

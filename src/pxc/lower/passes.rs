@@ -34,6 +34,7 @@ pub(in crate::pxc) fn lower<'s>(
         runtime: HashMap::new(),
         todo: Vec::new(),
         constants: HashMap::new(),
+        assigned: HashSet::new(),
         shared: HashMap::new(),
         settings: Settings::default(),
         uses_err: false,
@@ -45,6 +46,7 @@ pub(in crate::pxc) fn lower<'s>(
         }
     }
     let names = Names::of_body(&module.body);
+    program.assigned = names.stores.keys().cloned().collect();
     program.settings(&module.body);
     program.constants(&module.body, &names);
     let mut body = Vec::new();
@@ -224,16 +226,7 @@ impl<'s> Program<'s> {
         for stmt in body {
             lower.once = true;
             match stmt {
-                MainStmt::Defined(name) => {
-                    let number = lower.variable(name);
-                    lower.flow.set(number);
-                    if lower.names.stores.contains_key(name) {
-                        let message = format!("`{name}` is a function and a variable");
-                        let at =
-                            lower.program.functions[lower.program.by_name[name]].ast.name.range;
-                        lower.error(at, message, "a name is one thing");
-                    }
-                }
+                MainStmt::Defined(name) => lower.defined(name),
                 MainStmt::Run(stmt) => {
                     lower.block(std::slice::from_ref(stmt));
                     lower.program.note_static(stmt);
@@ -256,6 +249,7 @@ impl<'s> Program<'s> {
             let params = function.signature.params.clone();
             let mut lower = Lower::new(self, names, gives, trusted);
             lower.parameters(&params);
+            lower.check_parameters(&ast);
             lower.check_globals(&ast);
             lower.block(&ast.body);
             lower.check_end(&ast);
@@ -276,9 +270,42 @@ impl Lower<'_, '_> {
         }
     }
 
+    /// From here on the main program can call a function.
+    fn defined(&mut self, name: &str) {
+        let number = self.variable(name);
+        self.flow.set(number);
+        let Some(function) = self.program.by_name.get(name) else { return };
+        let ast = &self.program.functions[*function].ast;
+        let (at, parameters) = (ast.name.range, ast.parameters.clone());
+        if self.names.stores.contains_key(name) {
+            let message = format!("`{name}` is a function and a variable");
+            self.error(at, message, "a name is one thing");
+        }
+        for default in parameters.args.iter().filter_map(|one| one.default.as_deref()) {
+            for used in Names::of_expr(default).loads {
+                let number = self.variable(&used);
+                let _ = self.check_assigned(number, &used, default);
+            }
+        }
+    }
+
+    fn check_parameters(&mut self, ast: &StmtFunctionDef) {
+        let args = &ast.parameters.args;
+        for (n, one) in args.iter().enumerate() {
+            let name = one.name().as_str();
+            if args[..n].iter().any(|other| other.name().as_str() == name) {
+                self.error(one.name(), format!("two parameters are named `{name}`"), "");
+            }
+            if self.names.globals.contains(name) {
+                self.error(one.name(), format!("`{name}` is a parameter and global"), "");
+            }
+        }
+    }
+
     fn check_globals(&mut self, ast: &StmtFunctionDef) {
         for name in self.names.globals.clone() {
-            if self.program.is_shared(&name) || self.program.function(&name).is_some() {
+            if self.program.is_shared(&name) || self.program.function(&name, self.trusted).is_some()
+            {
                 continue;
             }
             let message = format!("global `{name}` is not assigned at module level");

@@ -1,7 +1,7 @@
 //! The whole program, as the functions that are compiled see it: what functions
 //! and constants there are, and what they share.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use ruff_python_ast::{Expr, StmtFunctionDef, UnaryOp};
 
@@ -85,6 +85,8 @@ pub(in crate::pxc) struct Program<'s> {
     pub(super) runtime: HashMap<String, usize>,
     pub(super) todo: Vec<usize>,
     pub(super) constants: HashMap<String, Value>,
+    /// Names that the main program assigns.
+    pub(super) assigned: HashSet<String>,
     pub(super) shared: HashMap<String, Shared>,
     pub(in crate::pxc) settings: Settings,
     /// Whether the error of the last system call is asked for.
@@ -94,9 +96,16 @@ pub(in crate::pxc) struct Program<'s> {
 }
 
 impl Program<'_> {
-    /// The number of a function of the program.
-    pub(super) fn function(&self, name: &str) -> Option<usize> {
-        self.by_name.get(name).or_else(|| self.runtime.get(name)).copied()
+    /// The number of a function, of the program or of the runtime: neither
+    /// sees the other's.
+    pub(super) fn function(&self, name: &str, trusted: bool) -> Option<usize> {
+        let functions = if trusted { &self.runtime } else { &self.by_name };
+        functions.get(name).copied()
+    }
+
+    /// Whether the main program assigns a name.
+    pub(super) fn is_assigned(&self, name: &str) -> bool {
+        self.assigned.contains(name)
     }
 
     pub(super) fn signature(&self, number: usize) -> Signature {

@@ -42,11 +42,12 @@ impl Lower<'_, '_> {
         if self.body.main {
             return self.refuse(global, "global outside of a function is", "");
         }
-        for name in &global.names {
-            if self.by_name.contains_key(&**name) {
-                let message = format!("`{name}` is used before it is declared global");
-                return Err(self.error(name, message, ""));
-            }
+        if !self.body.ops.is_empty() {
+            return self.refuse(
+                global,
+                "global behind other statements is",
+                "begin the function with it",
+            );
         }
         Ok(())
     }
@@ -54,7 +55,7 @@ impl Lower<'_, '_> {
     fn import_stmt(&mut self, import: &ruff_python_ast::StmtImportFrom) -> Res<()> {
         let all = import.names.len() == 1 && &*import.names[0].name == "*";
         let pxi = import.module.as_ref().is_some_and(|module| &**module == "pxi");
-        if all && pxi && import.level == 0 {
+        if all && pxi && import.level == 0 && self.body.main {
             return Ok(());
         }
         let help = "`from pxi import *` is; functions of modules come by @external(path, name)";
