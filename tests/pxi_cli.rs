@@ -300,3 +300,35 @@ fn odd_shapes_and_random_modules_end_in_bounded_time() {
         }
     }
 }
+
+#[test]
+fn compile_writes_a_module_that_runs_its_assembly_and_its_symbols() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("m.py"), "def f(a):\n    return a * 2\n\nprint(f(21), 'done')\n").unwrap();
+    let output = pxi(&[
+        &"compile",
+        &at("m.py"),
+        &"-o",
+        &at("m.png"),
+        &"--asm",
+        &at("m.pxs"),
+        &"--symbols",
+        &at("m.json"),
+    ]);
+    assert_eq!(status(&output), 0, "{}", stderr(&output));
+    let output = pxi(&[&"run", &at("m.png")]);
+    assert_eq!((status(&output), stdout(&output).as_str()), (0, "42 done\n"), "{output:?}");
+    assert!(std::fs::read_to_string(at("m.pxs")).unwrap().contains("; function f"));
+    let symbols: Value =
+        serde_json::from_str(&std::fs::read_to_string(at("m.json")).unwrap()).unwrap();
+    assert!(symbols["lines"].as_array().unwrap().len() > 2);
+
+    std::fs::write(at("bad.py"), "x = 1.5\n").unwrap();
+    let output = pxi(&[&"compile", &at("bad.py"), &"-o", &at("bad.png")]);
+    assert_eq!(status(&output), 1);
+    assert!(stderr(&output).contains("bad.py:1:5"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("a float literal is not in the subset"));
+    assert!(!at("bad.png").exists());
+    assert_eq!(status(&pxi(&[&"compile", &at("m.py")])), 2);
+}
