@@ -167,14 +167,12 @@ impl<'h, 's, 'l> StageHost<'h, 's, 'l> {
     }
 
     fn module_line(&mut self, line: &LogLine) -> Result<(), CallError> {
-        let is_own_word = line.event == "policy-refused";
-        if !is_own_word && !is_free_word(&line.event) {
+        if !is_free_word(&line.event) {
             return Err(CallError::BadArgument);
         }
         self.count(line.text.len() + LINE_COST).map_err(|_| CallError::NoRoom)?;
         let entry = Entry::new(level(line.level), line.event.clone(), line.text.as_str());
-        let entry = if is_own_word { entry } else { entry.by_module() };
-        self.write(entry).map_err(|_| CallError::Io)
+        self.write(entry.by_module()).map_err(|_| CallError::Io)
     }
 
     /// A line of the boot kernel itself.
@@ -335,6 +333,11 @@ impl Host for StageHost<'_, '_, '_> {
 
     fn denied(&mut self, call: &str, error: CallError) {
         self.log_call(Level::Warn, "denied", format!("Denied: {call}: {error}"));
+    }
+
+    fn policy_refused(&mut self, reason: &str) {
+        self.log_rest();
+        self.log_call(Level::Warn, "policy-refused", format!("Refused: {reason}"));
     }
 
     fn narrowed(&mut self, policy: &str) -> Result<(), CallError> {

@@ -345,14 +345,7 @@ impl Machine {
                 self.governor = governor;
             }
             Err(error) => {
-                // The program sees a number only; who reads the log wants the sentence.
-                let line = LogLine {
-                    level: LogLevel::Warn,
-                    event: "policy-refused".to_owned(),
-                    text: error.to_string(),
-                    depth: self.depth(),
-                };
-                let _ = host.log(&line);
+                host.policy_refused(&error.to_string());
                 return Err(CallError::BadArgument.into());
             }
         }

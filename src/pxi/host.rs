@@ -196,6 +196,10 @@ pub trait Host {
     /// A call was refused before it reached the host, by the policy.
     fn denied(&mut self, _call: &str, _error: CallError) {}
 
+    /// A policy was not understood and refused (POLICY). The program sees a
+    /// number only; who reads the log wants the sentence.
+    fn policy_refused(&mut self, _reason: &str) {}
+
     /// The policy is about to be narrowed by this text, which is understood (POLICY).
     ///
     /// # Errors

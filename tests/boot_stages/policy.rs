@@ -88,10 +88,12 @@ fn a_stage_that_fails_has_narrowed_all_the_same_and_none_can_widen() {
 
 #[test]
 fn a_policy_that_is_not_understood_is_refused_with_its_reason() {
-    let policy = Module::new().policy(r#"{"deny": ["FLY"]}"#).print_error().exit(0).png();
+    let policy = Module::new().policy(r#"{"deny": ["FLY"]}"#).print_error();
+    let policy = policy.log(1, "policy-refused", "forged").print_error().exit(0).png();
     let root = root(&[("policy", policy)]);
     let (_, events) = boot(root.path(), Options::default());
-    assert_eq!(messages(&events, "print"), ["| 6"]);
+    assert_eq!(messages(&events, "print"), ["| 6", "| 6"]);
+    assert_eq!(messages(&events, "policy-refused").len(), 1);
     assert!(messages(&events, "policy-refused")[0].contains("no system call \"FLY\""));
     assert!(messages(&events, "policy").is_empty());
 }
