@@ -132,7 +132,7 @@ fn pictures_that_are_no_programs_are_refused_with_a_sentence() {
         (rgb, "the picture is RGB without alpha of 8 bits a channel, but a program is 8-bit RGBA"),
         (b"hello".to_vec(), "not a readable PNG picture"),
         (header(&[*b"PXIM"]), "shorter than its header"),
-        (header(&[*b"PXIM", [2, 0, 0, 0], zero, zero]), "module is PXIM 2.0"),
+        (header(&[*b"PXIM", [3, 0, 0, 0], zero, zero]), "module is PXIM 3.0"),
         (header(&[*b"PXIM", [1, 0, 0, 0], [9, 0, 0, 0], zero]), "entry 9 is outside"),
     ];
     for (bytes, text) in cases {

@@ -13,7 +13,7 @@ use crate::cli::open::open_tree;
 use crate::legacy::root::PIXELFS;
 use crate::pxi::debug::{Names, Symbols, Tracer};
 use crate::pxi::governor::MAX_POLICY;
-use crate::pxi::link::link;
+use crate::pxi::link::link_as;
 use crate::pxi::{Governor, Isa, Layout, Machine, Policy, Program};
 
 /// Steps of the old machine, unless told otherwise.
@@ -177,12 +177,8 @@ fn linked(program: Program, host: &ToolHost<'_>) -> anyhow::Result<Machine> {
     let Some(files) = host.files() else {
         bail!("the program imports functions of other modules: --root says where they are");
     };
-    let memory = link(&program, files).map_err(|error| {
-        let paths = program.header().map(|header| header.imports.iter().map(|i| i.path.clone()));
-        let mut paths: Vec<_> = paths.into_iter().flatten().collect();
-        paths.dedup();
-        anyhow::anyhow!("cannot link the imports of {}: {error}", paths.join(", "))
-    })?;
+    let memory = link_as(&program, None, files)
+        .map_err(|(error, path)| anyhow::anyhow!("cannot link {path}: {error}"))?;
     Ok(program.into_linked(memory))
 }
 
