@@ -30,7 +30,6 @@ path = bytearray(8192)
 tail = bytearray(65536)
 window: list[u32] = [0] * WINDOW
 fields: list[u32] = [0] * 8
-digits = bytearray(24)
 line_end = 0
 next_at = 0
 word_at = 0
@@ -102,29 +101,15 @@ def put_hex(n: u32, size: int):
 
 
 def put_big(high: u32, low: u32):
-    """high * 2^32 + low in decimal, divided in parts of 16 bits."""
+    """high * 2^32 + low in decimal."""
     if high == 0:
         print(low, end="")
         return
-    a = high >> 16
-    b = high & 65535
-    c = low >> 16
-    d = low & 65535
-    count = 0
-    while a + b + c + d > 0:
-        rest = a % 10
-        a = a // 10
-        parts = rest * 65536 + b
-        b = parts // 10
-        parts = parts % 10 * 65536 + c
-        c = parts // 10
-        parts = parts % 10 * 65536 + d
-        d = parts // 10
-        digits[count] = parts % 10
-        count += 1
-    while count > 0:
-        count -= 1
-        putc(digits[count] + 48)
+    # By 10, in parts of 16 bits below the high half.
+    middle: u32 = high % 10 * 65536 + (low >> 16)
+    last: u32 = middle % 10 * 65536 + (low & 65535)
+    put_big(high // 10, (middle // 10) << 16 | last // 10)
+    putc(last % 10 + 48)
 
 
 def put_escaped(text: bytearray, start: int, end: int, least: int):
@@ -213,8 +198,9 @@ def put_entry(dir_end: int, start: int, end: int):
     if err() == 0:
         putc(44)
         put_kind(kind)
-        write(",\"size\":")
-        put_big(fields[1], fields[2])
+        if kind == 1:
+            write(",\"size\":")
+            put_big(fields[1], fields[2])
     putc(125)
 
 
@@ -248,7 +234,8 @@ def do_ls():
                 start = at + 1
                 shown += 1
         size, count = list_names(view(line, first, last - first), data, skip + shown)
-    print("],\"next\":", skip + shown, ",\"end\":", "false" if size > 0 else "true", "}", sep="")
+    is_end = "false" if size > 0 else "true"
+    print("],\"next\":", skip + shown, ",\"end\":", is_end, "}", sep="")
 
 
 def do_stat():

@@ -36,7 +36,6 @@ path_end = 0
 tail = bytearray(65536)
 window: list[u32] = [0] * WINDOW
 fields: list[u32] = [0] * 8
-digits = bytearray(24)
 line_end = 0
 next_at = 0
 word_at = 0
@@ -111,29 +110,15 @@ def put_hex(n: u32, size: int):
 
 
 def put_big(high: u32, low: u32):
-    """high * 2^32 + low in decimal, divided in parts of 16 bits."""
+    """high * 2^32 + low in decimal."""
     if high == 0:
         print(low, end="")
         return
-    a = high >> 16
-    b = high & 65535
-    c = low >> 16
-    d = low & 65535
-    count = 0
-    while a + b + c + d > 0:
-        rest = a % 10
-        a = a // 10
-        parts = rest * 65536 + b
-        b = parts // 10
-        parts = parts % 10 * 65536 + c
-        c = parts // 10
-        parts = parts % 10 * 65536 + d
-        d = parts // 10
-        digits[count] = parts % 10
-        count += 1
-    while count > 0:
-        count -= 1
-        putc(digits[count] + 48)
+    # By 10, in parts of 16 bits below the high half.
+    middle: u32 = high % 10 * 65536 + (low >> 16)
+    last: u32 = middle % 10 * 65536 + (low & 65535)
+    put_big(high // 10, (middle // 10) << 16 | last // 10)
+    putc(last % 10 + 48)
 
 
 def decimal_size(high: u32, low: u32) -> int:
@@ -344,7 +329,7 @@ def find_below(depth: int):
                     find_below(depth + 1)
             path_end = keep
             start = at + 1
-        skip += count
+        skip += int(count)
         size, count = list_names(view(path, 0, path_end), view(levels, base, LINE), skip)
 
 
@@ -365,10 +350,11 @@ def do_stat():
         return
     put_name(path, 0, path_end)
     print(":", "file" if kind == 1 else "directory" if kind == 2 else "other", end="")
-    write(", ")
-    put_big(fields[1], fields[2])
-    write(" bytes, id 0x")
-    put_hex(fields[3], 8)
+    if kind == 1:
+        write(", ")
+        put_big(fields[1], fields[2])
+        write(" bytes, id 0x")
+        put_hex(fields[3], 8)
     write(", mode ")
     for i in range(4):
         putc(48 + int(fields[4] >> (9 - 3 * i) & 7))

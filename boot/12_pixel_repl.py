@@ -274,8 +274,10 @@ def assemble_set() -> bool:
     is_small = n < 0x80000 or (negative and n == 0x80000)
     if negative:
         n = (0 - n) & 0xFFFFFFFF
-    add_pixel(0x12000000 | to << 20 | n & 0xFFFF if not is_small else 0x12000000 | to << 20 | n & 0xFFFFF)
-    if not is_small:
+    if is_small:
+        add_pixel(0x12000000 | to << 20 | n & 0xFFFFF)
+    else:
+        add_pixel(0x12000000 | to << 20 | n & 0xFFFF)
         add_pixel(0x13000000 | to << 16 | n >> 16)
     return is_at_end()
 

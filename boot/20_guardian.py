@@ -124,7 +124,7 @@ def value_number() -> u32:
             break
         if n >= 429496729:
             return 0xFFFFFFFF
-        n = n * 10 + (c - 48)
+        n = n * 10 + u32(c - 48)
     return n
 
 
