@@ -11,8 +11,9 @@ LINE = 4096
 CHUNK = 16384
 WINDOW = 320000
 MOST_DEPTH = 8
-MOST_NAMES = 2000
+# Bytes that one command shows, of files and of names: its fuel is that of a stage.
 MOST_SHOWN = 262144
+MOST_NAMES = 131072
 MOST_FUEL = 8000000
 HEAP = 380000
 
@@ -176,9 +177,11 @@ def path_push(text: bytearray, start: int, end: int) -> bool:
     if path_end > 1:
         path[path_end] = 47
         path_end += 1
+    to = path_end
     for i in range(start, end):
-        path[path_end] = text[i]
-        path_end += 1
+        path[to] = text[i]
+        to += 1
+    path_end = to
     return True
 
 
@@ -289,14 +292,17 @@ def do_ls():
         print()
         return
     shown = 0
+    cost = 0
     size, count = list_names(view(path, 0, path_end), data)
-    while size > 0 and shown < MOST_NAMES:
+    while size > 0 and cost < MOST_NAMES:
         start = 0
         for at in range(size):
             if data[at] == 0:
                 put_listed(data, start, at, is_long)
                 start = at + 1
                 shown += 1
+        # A line costs more than its bytes.
+        cost += size + 32 * int(count)
         size, count = list_names(view(path, 0, path_end), data, shown)
     if failed("ls"):
         return
@@ -321,7 +327,8 @@ def find_below(depth: int):
             if found >= MOST_NAMES:
                 return
             if path_push(levels, start, at):
-                found += 1
+                # A path costs more than its bytes.
+                found += path_end + 32
                 put_name(path, 0, path_end)
                 print()
                 kind = stat(view(path, 0, path_end), fields)

@@ -171,6 +171,7 @@ def number() -> bool:
 
 
 def register(at: int, end: int) -> bool:
+    """R and a number up to 15; that into `value`."""
     return at < end and upper(line[at]) == 82 and digits(at + 1, end, 10) and value < 16
 
 
@@ -245,22 +246,20 @@ def operand(kind: int, width: u32) -> bool:
 
 
 def is_at_end() -> bool:
+    """Whether nothing stands behind the last operand."""
     return not next_word() or complain("this is one operand too many")
 
 
 def add_pixel(pixel: u32) -> bool:
-    global count
+    """Puts a pixel behind the others, if it fits."""
+    global count, word_end
     if count == MOST_PIXELS:
-        word_end_is_start()
+        # The word is not what is wrong.
+        word_end = word_at
         return complain("more than 64 pixels")
     pixels[count] = pixel
     count += 1
     return True
-
-
-def word_end_is_start():
-    global word_end
-    word_end = word_at
 
 
 def assemble_set() -> bool:
@@ -284,6 +283,7 @@ def assemble_set() -> bool:
 
 def assemble() -> bool:
     """The line, whose first word is read, as an instruction."""
+    global entry_at
     if word_is(b"SET"):
         return assemble_set()
     if not find(TABLE):
@@ -295,7 +295,7 @@ def assemble() -> bool:
     at = entry_at
     while TABLE[at] != 59:
         kind = TABLE[at]
-        entry_at_is(at + 1)
+        entry_at = at + 1
         shift = table_number(TABLE, 10)
         width = table_number(TABLE, 10)
         # Looking a call up moves entry_at.
@@ -304,11 +304,6 @@ def assemble() -> bool:
             return False
         pixel |= (value << shift) & 0xFFFFFF
     return add_pixel(pixel) and is_at_end()
-
-
-def entry_at_is(at: int):
-    global entry_at
-    entry_at = at
 
 
 def is_hex() -> bool:
@@ -427,7 +422,7 @@ def do_mem():
 
 
 def do_help():
-    print("ADDW R1, R2, R3     an instruction of PXI-2; SYS WRITE, {R1, R3-R5}, distances as numbers")
+    print("ADDW R1, R2, R3     an instruction; also SYS TIME, PUSHM {R1, R3-R5}, BNZ R1, -3")
     print("SET R1, 100000      any number into a register")
     print("10 01 05 00         pixels in hex, up to 64; also 10010500")
     print("regs                all registers")

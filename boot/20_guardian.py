@@ -9,12 +9,12 @@ was refused calls, or took more than half its fuel gets a warning with the event
 from pxi import *
 
 # Bytes of the log that are read: what more there is must cost no more fuel.
-MOST_LOG = 262144
+MOST_LOG = 131072
 MOST_SEQUENCE = 65536
 MOST_STAGES = 64
 # Steps of a stage whose fuel the boot sequence does not give.
 FUEL = 10000000
-HEAP = 100000
+HEAP = 60000
 
 # Events that say that a stage failed, in lines of warning or error.
 FAILURES = (
@@ -33,6 +33,7 @@ value_end = 0
 # Of each stage: its path in `text`, its steps, its failure's event in `text`
 # (0: none), and calls refused.
 stages = 0
+latest = 0
 path_at = [0] * MOST_STAGES
 path_end = [0] * MOST_STAGES
 steps: list[u32] = [0] * MOST_STAGES
@@ -48,9 +49,11 @@ warnings = 0
 
 def string_end(at: int, end: int) -> int:
     """Behind the closing quote of the JSON string that begins at `at`."""
+    # Read from a register in each round; `text` would be from memory.
+    here = text
     at += 1
     while at < end:
-        c = text[at]
+        c = here[at]
         if c == 34:
             return at + 1
         if c == 92:
@@ -69,10 +72,10 @@ def is_text(word: bytes, start: int, end: int) -> bool:
 
 
 def find_field(key: bytes, start: int, end: int) -> bool:
-    """A field of the JSON object that begins at `start`; its value, without
-    quotes, into value_at, value_end. Objects in it are passed over."""
+    """A field of the JSON object that begins at `start`, or of the one that `start`
+    is in; its value, without quotes, into value_at, value_end."""
     global value_at, value_end
-    depth = 0
+    depth = 0 if text[start] == 123 else 1
     at = start
     while at < end:
         c = text[at]
@@ -111,6 +114,12 @@ def find_field(key: bytes, start: int, end: int) -> bool:
     return False
 
 
+def find_next(key: bytes, start: int, end: int) -> bool:
+    """A field that most often stands behind the one that was found last."""
+    after = value_end + 1
+    return (after < end and find_field(key, after, end)) or find_field(key, start, end)
+
+
 def value_is(word: bytes) -> bool:
     return is_text(word, value_at, value_end)
 
@@ -143,23 +152,34 @@ def is_failure() -> bool:
     return False
 
 
+def is_path(n: int) -> bool:
+    """Whether the field's value is the path of a stage."""
+    length = value_end - value_at
+    if path_end[n] - path_at[n] != length:
+        return False
+    # From the end: most differ there.
+    i = length - 1
+    while i >= 0 and text[path_at[n] + i] == text[value_at + i]:
+        i -= 1
+    return i < 0
+
+
 def stage_of_value() -> int:
     """The number of the stage whose path the field has; -1 if there are too many."""
-    global stages
-    length = value_end - value_at
+    global stages, latest
+    if latest < stages and is_path(latest):
+        return latest
     for n in range(stages):
-        if path_end[n] - path_at[n] == length:
-            i = 0
-            while i < length and text[path_at[n] + i] == text[value_at + i]:
-                i += 1
-            if i == length:
-                return n
+        if is_path(n):
+            latest = n
+            return n
     if stages == MOST_STAGES:
         return -1
     path_at[stages] = value_at
     path_end[stages] = value_end
+    latest = stages
     stages += 1
-    return stages - 1
+    return latest
 
 
 def read_line(start: int, end: int):
@@ -168,13 +188,13 @@ def read_line(start: int, end: int):
     if not find_field(b"level", start, end):
         return
     is_bad = not value_is(b"info")
-    if not find_field(b"path", start, end):
+    if not find_next(b"path", start, end):
         return
     n = stage_of_value()
-    if n < 0 or not find_field(b"event", start, end):
+    if n < 0 or not find_next(b"event", start, end):
         return
     if value_is(b"ran"):
-        if find_field(b"steps", start, end):
+        if find_next(b"steps", start, end):
             steps[n] = value_number()
     elif value_is(b"stage-complete") or value_is(b"resumed"):
         is_done[n] = True
@@ -197,8 +217,10 @@ def read_log() -> bool:
     if err() > 0:
         return False
     start = 0
-    for at in range(size):
-        if text[at] == 10:
+    end = size
+    here = text
+    for at in range(end):
+        if here[at] == 10:
             read_line(start, at)
             start = at + 1
     return True
@@ -223,12 +245,7 @@ def fuel_of(n: int) -> u32:
             at = string_end(at, sequence_end)
             continue
         if c == 123 and find_field(b"path", at, sequence_end):
-            length = value_end - value_at
-            i = 0
-            if length == path_end[n] - path_at[n]:
-                while i < length and text[value_at + i] == text[path_at[n] + i]:
-                    i += 1
-            if i == length and find_field(b"fuel", at, sequence_end):
+            if is_path(n) and find_field(b"fuel", at, sequence_end):
                 return value_number()
         at += 1
     return FUEL

@@ -61,8 +61,8 @@ fn with_shell(name: &str) -> TempDir {
     add(&root, "docs/mixed", b"\"q\" \\ \t\x01\xc3\xa9\xc2\x85\xff end");
     add(&root, "docs/deep/a b", b"deep\n");
     let child = module("print('child')\nexit(3)");
-    add(&root, "docs/child", &child);
-    add(&root, "docs/trap", &module("print(peek(0xFFFFFFF))"));
+    add(&root, "mod/child", &child);
+    add(&root, "mod/trap", &module("print(peek(0xFFFFFFF))"));
     root
 }
 
@@ -140,7 +140,7 @@ const ODD: &[&str] = &[
     "docs",
     "/docs/hello.txt",
     "/docs/mixed",
-    "/docs/child",
+    "/mod/child",
     "0",
     "-1",
     "7",
@@ -169,8 +169,8 @@ fn a_model_gets_a_json_object_a_line() {
                 "{\"ok\":true,\"entries\":[{\"name\":\"a b\",\"kind\":\"file\",\"size\":5}],\"next\":1,\"end\":true}\n",
             ),
             (
-                "ls / 1",
-                "{\"ok\":true,\"entries\":[{\"name\":\"boot_sequence.json\",\"kind\":\"file\",\"size\":100},{\"name\":\"docs\",\"kind\":\"directory\"}],\"next\":3,\"end\":true}\n",
+                "ls /docs",
+                "{\"ok\":true,\"entries\":[{\"name\":\"deep\",\"kind\":\"directory\"},{\"name\":\"hello.txt\",\"kind\":\"file\",\"size\":6},{\"name\":\"mixed\",\"kind\":\"file\",\"size\":17}],\"next\":3,\"end\":true}\n",
             ),
             ("ls", "{\"ok\":false,\"error\":\"a path is needed\",\"code\":6}\n"),
             ("ls /nope", "{\"ok\":false,\"error\":\"not found\",\"code\":2}\n"),
@@ -210,11 +210,11 @@ fn a_model_gets_a_json_object_a_line() {
                 "{\"ok\":false,\"error\":\"not a picture of a program\",\"code\":17}\n",
             ),
             (
-                "run /docs/child 0",
+                "run /mod/child 0",
                 "{\"ok\":false,\"error\":\"FUEL is a number, 1 to 8000000\",\"code\":6}\n",
             ),
             (
-                "run /docs/child 1",
+                "run /mod/child 1",
                 "\n{\"ok\":true,\"state\":\"out-of-fuel\",\"detail\":0,\"steps\":1,\"reason\":\"out of fuel\"}\n",
             ),
             ("ask what?", "{\"ok\":false,\"error\":\"no model to ask\",\"code\":11}\n"),
@@ -230,7 +230,7 @@ fn a_model_gets_a_json_object_a_line() {
 #[test]
 fn a_model_runs_modules_and_reads_the_log() {
     let root = with_shell("10_llm_shell");
-    let out = shell(&root, "llm", b"run /docs/child\nrun /docs/trap\nlog 2\nhelp\n");
+    let out = shell(&root, "llm", b"run /mod/child\nrun /mod/trap\nlog 2\nhelp\n");
     let lines: Vec<&str> = out.lines().collect();
     assert_eq!(lines[..2], ["child", ""]);
     let ended: Value = serde_json::from_str(lines[2]).unwrap();
@@ -270,11 +270,11 @@ fn a_person_walks_about() {
         "human",
         &[
             ("pwd", "pxos:/$ /\n"),
-            ("ls", "pxos:/$ boot/\nboot_sequence.json\ndocs/\n"),
+            ("ls", "pxos:/$ boot/\nboot_sequence.json\ndocs/\nmod/\n"),
             ("cd docs", "pxos:/$ "),
             (
                 "ls -l",
-                "pxos:/docs$ file         @  @  child\ndir                           deep/\nfile           6  0x5891B5B5  hello.txt\nfile          17  @  mixed\nfile         @  @  trap\n",
+                "pxos:/docs$ dir                           deep/\nfile           6  0x5891B5B5  hello.txt\nfile          17  0x9B65523D  mixed\n",
             ),
             ("cat hello.txt", "pxos:/docs$ hello\n"),
             ("cat mixed", "pxos:/docs$ \"q\" \\ \t\\u{1}\u{e9}\\u{85}\u{fffd} end\n"),
@@ -291,7 +291,7 @@ fn a_person_walks_about() {
             ),
             ("resolve docs", "pxos:/$ resolve: /docs: wrong kind of file\n"),
             ("resolve docs/hello.txt", "pxos:/$ 0x5891B5B5\n"),
-            ("run docs/child 1", "pxos:/$ run failed: out of fuel after 1 steps\n"),
+            ("run mod/child 1", "pxos:/$ run failed: out of fuel after 1 steps\n"),
             ("run docs/mixed", "pxos:/$ run: /docs/mixed: not a picture of a program\n"),
             (
                 "log 2",
