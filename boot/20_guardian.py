@@ -36,6 +36,7 @@ stages = 0
 latest = 0
 path_at = [0] * MOST_STAGES
 path_end = [0] * MOST_STAGES
+path_hash = [0] * MOST_STAGES
 steps: list[u32] = [0] * MOST_STAGES
 failure_at = [0] * MOST_STAGES
 failure_end = [0] * MOST_STAGES
@@ -157,11 +158,19 @@ def is_path(n: int) -> bool:
     length = value_end - value_at
     if path_end[n] - path_at[n] != length:
         return False
-    # From the end: most differ there.
-    i = length - 1
-    while i >= 0 and text[path_at[n] + i] == text[value_at + i]:
-        i -= 1
-    return i < 0
+    i = 0
+    while i < length and text[path_at[n] + i] == text[value_at + i]:
+        i += 1
+    return i == length
+
+
+def value_hash() -> int:
+    """A number that most paths have for themselves."""
+    h = 0
+    here = text
+    for at in range(value_at, value_end):
+        h = (h * 31 + here[at]) & 0xFFFFFF
+    return h
 
 
 def stage_of_value() -> int:
@@ -169,14 +178,16 @@ def stage_of_value() -> int:
     global stages, latest
     if latest < stages and is_path(latest):
         return latest
+    h = value_hash()
     for n in range(stages):
-        if is_path(n):
+        if path_hash[n] == h and is_path(n):
             latest = n
             return n
     if stages == MOST_STAGES:
         return -1
     path_at[stages] = value_at
     path_end[stages] = value_end
+    path_hash[stages] = h
     latest = stages
     stages += 1
     return latest
