@@ -9,7 +9,7 @@ use crate::boot::host::{Role, StageHost, Told};
 use crate::boot::kernel::{Outcome, Setup};
 use crate::boot::load::{Linked, Module};
 use crate::boot::log::{Entry, Level, Log};
-use crate::boot::sequence::{Sequence, Stage};
+use crate::boot::sequence::{self, Sequence, Stage};
 use crate::boot::session::Session;
 use crate::boot::shell::{Shell, run_lines};
 use crate::boot::source::BootRoot;
@@ -24,6 +24,7 @@ const KERNEL: &str = "/boot/00_bios";
 const DRY_RUN: u32 = 1;
 const HUMAN_SHELL: u32 = 2;
 const LLM_SHELL: u32 = 4;
+const GIVEN: u32 = 8;
 
 /// Lets the kernel at /boot/00_bios walk the sequence.
 ///
@@ -74,7 +75,19 @@ fn load(
         Some(Shell::Llm) => LLM_SHELL,
     };
     let flags = flags | if session.options.dry_run { DRY_RUN } else { 0 };
+    let flags = flags | if is_the_roots(session, sequence) { 0 } else { GIVEN };
     machine(session, sequence, linked, flags)
+}
+
+/// Whether the sequence is the one that the kernel finds in the root itself.
+fn is_the_roots(session: &Session<'_, '_>, sequence: &Sequence) -> bool {
+    let read = |path: &&str| session.files.root().read_file(path, sequence::MAX_BYTES).ok();
+    // Where an import puts one it does not look: those are given to it.
+    let Some(file) = sequence::OWN[..2].iter().find_map(read) else {
+        return false;
+    };
+    let parsed = std::str::from_utf8(&file.bytes).map(sequence::parse);
+    matches!(parsed, Ok(Ok(own)) if own == *sequence)
 }
 
 /// The machine, with what the kernel is given at the end of its memory.

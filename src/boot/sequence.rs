@@ -8,6 +8,15 @@ use serde_json::{Map, Value};
 /// The sequence used when neither the command line nor the root names one.
 pub const TEMPLATE: &str = include_str!("../../boot_sequence_template.json");
 
+/// Where a root may keep its own boot sequence; the first found is taken.
+/// The last two are where an import puts those that lay beside a root's paths.
+pub const OWN: [&str; 4] = [
+    "/boot_sequence.json",
+    "/boot/boot_sequence.json",
+    "/.pxos/boot_sequence.json",
+    "/.pxos/boot_sequence_template.json",
+];
+
 /// Longest boot sequence that is read, in bytes.
 pub const MAX_BYTES: u64 = 1 << 20;
 

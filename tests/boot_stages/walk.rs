@@ -16,7 +16,7 @@ pub(crate) fn compiled(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("boot/{name}.py"));
     let source = std::fs::read_to_string(&path).unwrap();
     let compiled =
-        pxfs::pxc::compile(&source).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
+        pxfs::pxc::compile(name, &source).unwrap_or_else(|errors| panic!("{name}: {errors:?}"));
     compiled.parts.build(None).unwrap().to_png().unwrap()
 }
 

@@ -6,17 +6,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::boot::sequence::{self, MAX_BYTES, Sequence, TEMPLATE};
+use crate::boot::sequence::{self, MAX_BYTES, OWN, Sequence, TEMPLATE};
 use crate::boot::{BootRoot, SourceError};
-
-/// Where a root may keep its own boot sequence; the first found is taken.
-/// The last two are where an import puts those that lay beside a root's paths.
-const OWN_SEQUENCES: [&str; 4] = [
-    "/boot_sequence.json",
-    "/boot/boot_sequence.json",
-    "/.pxos/boot_sequence.json",
-    "/.pxos/boot_sequence_template.json",
-];
 
 /// The sequence to boot, and where it comes from.
 pub(super) fn choose_sequence(
@@ -29,7 +20,7 @@ pub(super) fn choose_sequence(
         let sequence = sequence::parse(&text).with_context(|| format!("boot sequence {name}"))?;
         return Ok((sequence, name));
     }
-    for path in OWN_SEQUENCES {
+    for path in OWN {
         let text = match root.read_file(path, MAX_BYTES) {
             Err(SourceError::NotFound) => continue,
             file => file.with_context(|| format!("boot sequence {path} of the root"))?.bytes,
