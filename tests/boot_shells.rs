@@ -422,7 +422,8 @@ fn boot(root: &TempDir) -> Vec<Value> {
     let mut bytes = Vec::new();
     let mut log = Log::new(Format::Json, vec![Box::new(&mut bytes)]);
     let source = DirRoot::open(root.path()).unwrap();
-    let setup = Setup::new(Options::default(), &mut NoModel);
+    let mut model = NoModel;
+    let setup = Setup::new(Options::default(), &mut model);
     boot_with(&source, &sequence, setup, &mut log).unwrap();
     drop(log);
     String::from_utf8(bytes).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
