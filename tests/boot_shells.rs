@@ -23,8 +23,8 @@ fn source(name: &str) -> String {
 
 /// A module compiled from the subset of Python.
 fn module(source: &str) -> Vec<u8> {
-    let compiled = compile(source).unwrap_or_else(|errors| {
-        let rendered: String = errors.iter().map(|e| e.render("module.py", source)).collect();
+    let compiled = compile("module.py", source).unwrap_or_else(|errors| {
+        let rendered: String = errors.iter().map(|e| e.render()).collect();
         panic!("{rendered}")
     });
     compiled.parts.build(None).unwrap().to_png().unwrap()
