@@ -1,5 +1,6 @@
 //! PXI-2 written a second time, from docs/pxi-isa.md alone and as plainly as
 //! possible: numbers of 64 bits, one instruction after the other, nothing kept.
+#![allow(unreachable_pub, clippy::unwrap_used, missing_docs)]
 
 use pxfs::pxi::{Isa, Stop, Trap};
 
