@@ -62,12 +62,13 @@ impl Machine {
         let fuel = if launch.fuel == 0 { u64::MAX } else { launch.fuel };
         let base = self.window.start;
         let window = base + launch.window.start..base + launch.window.end;
+        self.code.separate(window.start);
         self.frames.push(Frame {
             registers: self.registers,
             pc: self.pc.wrapping_add(1),
             window: std::mem::replace(&mut self.window, window),
             isa: std::mem::replace(&mut self.isa, launch.isa),
-            floor: std::mem::replace(&mut self.floor, self.stack.len()),
+            floor: std::mem::replace(&mut self.floor, self.top),
             fuel: fuel.min(self.frames_fuel()),
             began: self.steps,
         });
@@ -99,7 +100,7 @@ impl Machine {
             }
             other => other.to_string(),
         };
-        self.stack.truncate(self.floor);
+        self.top = self.floor;
         self.registers = frame.registers;
         self.registers[..4].copy_from_slice(&[how, 0, detail, steps]);
         (self.pc, self.window) = (frame.pc, frame.window);

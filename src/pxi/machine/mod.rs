@@ -9,10 +9,15 @@
 //! A program sees a window of the memory: every address it names is counted
 //! from the window's first pixel, so it runs the same wherever it lies.
 
+mod arithmetic;
 mod burst;
 mod code;
 mod frames;
 mod observe;
+mod operation;
+mod outside;
+mod state;
+mod step;
 
 use std::ops::Range;
 
@@ -23,7 +28,7 @@ use crate::pxi::random::Random;
 use crate::pxi::stop::{Stop, Trap};
 use crate::pxi::{Pixel, Raster};
 
-use code::Code;
+use code::Codes;
 use frames::Frame;
 pub(super) use frames::Launch;
 
@@ -49,7 +54,10 @@ pub struct Machine {
     pub(super) memory: Raster,
     pub(super) frame: Raster,
     pub(super) registers: [u32; isa::REGISTERS as usize],
+    /// The stack, and room for more.
     stack: Vec<u32>,
+    /// How much of that is the stack.
+    top: usize,
     /// Relative to the window.
     pc: u32,
     /// The part of the memory that the program sees.
@@ -59,7 +67,7 @@ pub struct Machine {
     floor: usize,
     /// Who waits for a module to end, outermost first.
     frames: Vec<Frame>,
-    code: Code,
+    code: Codes,
     steps: u64,
     pub(super) host_bytes: u64,
     pub(super) limits: Limits,
@@ -99,11 +107,12 @@ impl Machine {
             frame,
             registers: [0; isa::REGISTERS as usize],
             stack: Vec::new(),
+            top: 0,
             pc: u32::try_from(entry).unwrap_or(u32::MAX),
             isa: Isa::Pxi1,
             floor: 0,
             frames: Vec::new(),
-            code: Code::default(),
+            code: Codes::default(),
             steps: 0,
             host_bytes: 0,
             limits: Limits::default(),
@@ -124,6 +133,8 @@ impl Machine {
     /// The same machine with other limits.
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        // Room beyond the new limit is none.
+        self.stack.truncate(self.top.max(limits.stack_bytes / size_of::<u32>()));
         self
     }
 
@@ -172,7 +183,7 @@ impl Machine {
 
     /// The stack, bottom first, that of waiting modules included.
     pub fn stack(&self) -> &[u32] {
-        &self.stack
+        &self.stack[..self.top]
     }
 
     /// The program counter: an index into the memory, or beyond it.
@@ -215,11 +226,9 @@ impl Machine {
     /// or the stop that it gives. `end` is the count of steps not to go beyond.
     fn turn<H: Host>(&mut self, host: &mut H, end: u64) -> Option<Stop> {
         let left = end.saturating_sub(self.steps);
-        let mut burst = left.min(self.frames_fuel());
-        let before = (burst, self.steps);
-        let pause = self.burst(host, &mut burst);
-        self.steps += before.0 - burst;
-        self.spend(self.steps - before.1);
+        let (pause, steps) = self.burst(host, left.min(self.frames_fuel()));
+        self.steps = self.steps.saturating_add(steps);
+        self.spend(steps);
         let then = match pause {
             Pause::Stop(stop) => Ok(Then::Stop(stop)),
             Pause::Blob => self.sys_blob(host).map(|()| Then::Next),
