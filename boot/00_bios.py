@@ -47,7 +47,7 @@ name_len = [0] * MAX_STAGES
 path_at = [0] * MAX_STAGES
 path_len = [0] * MAX_STAGES
 needed = [False] * MAX_STAGES
-fuel_of = [0] * MAX_STAGES
+fuel_of: list[u32] = [0] * MAX_STAGES
 state = [0] * MAX_STAGES
 
 # The paths from the stage that is being loaded to what is looked at now.
@@ -151,6 +151,13 @@ def give_up(why: str):
     exit(1)
 
 
+def digit(number: u32, c: int) -> u32:
+    """The number with a digit behind it; as many steps as there can be if it does not fit."""
+    if number > 429496728:
+        return 0xFFFFFFFF
+    return number * 10 + u32(c - 48)
+
+
 # The sequence, as lines that the host gives: number, name, path, required, fuel
 
 def read_lines(start: int, length: int):
@@ -160,7 +167,7 @@ def read_lines(start: int, length: int):
     while at < end and stage_count < MAX_STAGES:
         field = 0
         begins = pool_used
-        number = 0
+        number: u32 = 0
         while at < end:
             c = peek_byte(at)
             at += 1
@@ -185,8 +192,8 @@ def read_lines(start: int, length: int):
                     break
             elif field < 3:
                 keep(c)
-            elif number < 200000000:
-                number = number * 10 + c - 48
+            else:
+                number = digit(number, c)
         stage_count += 1
     if at < end:
         give_up("the boot sequence has too many stages")
@@ -392,13 +399,13 @@ def member_json(depth: int):
     skip_json(depth + 1)
 
 
-def number_in_pool(begins: int) -> int:
-    value = 0
+def number_in_pool(begins: int) -> u32:
+    value: u32 = 0
     for i in range(begins, pool_used):
         c = pool[i]
-        if c < 48 or c > 57 or value > 200000000:
+        if c < 48 or c > 57:
             return 0
-        value = value * 10 + c - 48
+        value = digit(value, c)
     return value
 
 
@@ -457,6 +464,15 @@ def stage_json():
     stage_count += 1
 
 
+def forget_stages():
+    global stage_count
+    for n in range(stage_count):
+        path_len[n] = 0
+        needed[n] = False
+        fuel_of[n] = 0
+    stage_count = 0
+
+
 def top_json():
     """One member of the whole."""
     key = string_json()
@@ -465,6 +481,8 @@ def top_json():
     if not pool_is(key, key_len, "sequence"):
         skip_json(0)
         return
+    # Of several the last one counts, as for the host.
+    forget_stages()
     need_json(91)
     if not take_json(93):
         stage_json()
@@ -679,7 +697,7 @@ def launch(n: int, pixels: int, id: u32) -> bool:
         fail(n, "exit")
     elif how == 1:
         put("out of fuel: not done after ")
-        put_number(u32(fuel))
+        put_number(fuel)
         put(" steps (--fuel allows more)")
         fail(n, "out-of-fuel")
     else:
@@ -846,7 +864,7 @@ def shell(path: str, name: str):
         exit(1)
 
 
-default_fuel = int(argument(0) & 0x7FFFFFFF)
+default_fuel: u32 = argument(0)
 if argument(4) != 0:
     # Behind what this module wants itself; before the lines of the host.
     flags = int(argument(1) & 0xFF)

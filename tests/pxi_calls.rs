@@ -7,7 +7,7 @@ use pxfs::pxi::asm::{Options, assemble};
 use pxfs::pxi::host::{LogLevel, LogLine, StageLabel, Stat, Which};
 use pxfs::pxi::{
     BlobError, BlobReply, BlobRequest, CallError, Files, Governor, Host, Limits, LlmError,
-    LlmRequest, Machine, Program, Raster, ScreenError, Stop, Trap,
+    LlmRequest, Machine, Policy, Program, Raster, ScreenError, Stop, Trap,
 };
 
 /// Files by path; ids are counted from 1 in the order of paths.
@@ -341,6 +341,8 @@ fn parent(fuel: u32) -> String {
     )
 }
 
+const PATH_OF_CHILD: &str = "path: .ascii \"/child\"";
+
 fn child(code: &str) -> Vec<u8> {
     picture(&format!(".module 2\n.memory 16\n.entry start\n.code\nstart:\n{code}\n"))
         .to_png()
@@ -412,6 +414,33 @@ fn modules_that_import_from_each_other_are_linked_once() {
     let mut machine = machine(&parent(0), "path: .ascii \"/child\"");
     assert_eq!(run(&mut machine, &mut world), Stop::Halt);
     assert_eq!(machine.registers()[..3], [0, 0, 5 * 2 + 1 + 1]);
+}
+
+#[test]
+fn a_module_is_linked_once_whatever_its_path_is_written_like() {
+    // Two modules of this memory do not fit beside each other.
+    let library = ".module 2\n.export f\n.memory 900\n.code\nf: ADDI R0, R0, 1\nRET\n";
+    let main = ".module 2\n.import f, \"/one\", \"f\"\n.import g, \"//./one\", \"f\"\n\
+        .code\nCALLX f\nCALLX g\nSYS EXIT\n";
+    let png = |source: &str| picture(source).to_png().unwrap();
+    let mut world = world(&[("/child", &png(main)), ("/one", &png(library))]);
+    let mut machine = machine(&parent(0).replace("SET R3, 2048", "SET R3, 1200"), PATH_OF_CHILD);
+    assert_eq!(run(&mut machine, &mut world), Stop::Halt);
+    assert_eq!(machine.registers()[..3], [0, 0, 5 + 2]);
+}
+
+#[test]
+fn what_the_policy_hides_cannot_be_imported() {
+    let library = ".module 2\n.export f\n.code\nf: RET\n";
+    let main = ".module 2\n.import f, \"/secret\", \"f\"\n.code\nCALLX f\nRET\n";
+    let png = |source: &str| picture(source).to_png().unwrap();
+    let mut world = world(&[("/worlds/child", &png(main)), ("/secret", &png(library))]);
+    let mut governor = Governor::default();
+    governor.narrow(&Policy::parse(r#"{"paths": ["/worlds"]}"#).unwrap()).unwrap();
+    let data = "path: .ascii \"/worlds/child\"";
+    let mut machine = machine(&parent(0), data).with_governor(governor);
+    assert_eq!(run(&mut machine, &mut world), Stop::Exit(0));
+    assert_eq!(machine.registers()[1], CallError::Import.code());
 }
 
 #[test]

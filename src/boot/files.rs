@@ -127,9 +127,12 @@ impl<'r> BootFiles<'r> {
         let mut requires = self.root.requires(path)?;
         if self.root.read_at(path, 0, PNG.len())? == PNG
             && let Ok(file) = self.root.read_file(path, MAX_PNG_BYTES)
-            && let Ok(raster) = Raster::from_png(&file.bytes)
         {
-            self.spend(file.bytes.len() + raster.pixels().len() * 4);
+            self.count(file.bytes.len());
+            let Ok(raster) = Raster::from_png(&file.bytes) else {
+                return Ok(requires);
+            };
+            self.count(raster.pixels().len() * 4);
             let program = Program::parse(raster).ok();
             if let Some(header) = program.as_ref().and_then(Program::header) {
                 add_requires(&mut requires, &header.requires);
@@ -138,7 +141,7 @@ impl<'r> BootFiles<'r> {
         Ok(requires)
     }
 
-    fn spend(&self, bytes: usize) {
+    fn count(&self, bytes: usize) {
         self.cost.set(self.cost.get().saturating_add(bytes as u64));
     }
 
@@ -170,7 +173,7 @@ impl<'r> BootFiles<'r> {
         let (mut hasher, mut offset) = (Sha256::new(), 0);
         loop {
             let piece = self.root.read_at(path, offset, PIECE).map_err(told)?;
-            self.spend(piece.len());
+            self.count(piece.len());
             hasher.update(&piece);
             offset += piece.len() as u64;
             if piece.len() < PIECE {
@@ -228,6 +231,7 @@ impl Files for BootFiles<'_> {
 
     fn list(&self, path: &str) -> Result<Vec<Vec<u8>>, CallError> {
         let mut names = self.root.list(path).map_err(told)?;
+        self.count(names.iter().map(Vec::len).sum());
         names.sort_unstable();
         Ok(names)
     }
@@ -250,6 +254,7 @@ impl Files for BootFiles<'_> {
         };
         match (file, which) {
             (Ok(file), _) => {
+                self.count(file.bytes.len());
                 let id = check_content(&file.bytes, &file.declared);
                 let id = id.map_err(|_| CallError::Digest)?;
                 let is_asked = !matches!(which, Which::Id(asked) if asked != id);
@@ -277,6 +282,10 @@ impl Files for BootFiles<'_> {
 
     fn requires(&self, path: &str) -> Result<Vec<String>, CallError> {
         self.requires_of(path).map_err(told)
+    }
+
+    fn spend(&self, bytes: usize) {
+        self.count(bytes);
     }
 
     fn take_cost(&self) -> u64 {

@@ -240,8 +240,9 @@ fn level(level: LogLevel) -> Level {
 
 impl Host for StageHost<'_, '_, '_> {
     fn print(&mut self, c: char) -> Result<(), ScreenError> {
-        self.count(c.len_utf8())?;
         let ends = c == '\n' || self.line.len() >= MAX_LINE;
+        let line_cost = if ends && !self.is_terminal { LINE_COST } else { 0 };
+        self.count(c.len_utf8() + line_cost)?;
         if self.is_terminal {
             match c {
                 '\n' | '\t' => self.line.push(c),

@@ -206,7 +206,7 @@ impl Walk<'_, '_, '_, '_> {
         if let Err(error) = self.meet_all(&stage.path, std::mem::take(&mut module.requires))? {
             return Ok(Err(error.into()));
         }
-        let linked = match module.link(&self.session.files, stage) {
+        let linked = match module.link(&self.session.files, &self.session.governor, stage) {
             Ok(linked) => linked,
             Err(error) => return Ok(Err(error)),
         };

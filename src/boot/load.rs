@@ -8,7 +8,7 @@ use crate::boot::files::{BootFiles, add_requires, check_content};
 use crate::boot::log::{Entry, Level, Log};
 use crate::boot::sequence::Stage;
 use crate::pxi::raster::MAX_PNG_BYTES;
-use crate::pxi::{self, Machine, Pixel, Program, Raster, link};
+use crate::pxi::{self, Governor, Machine, Pixel, Program, Raster, link};
 
 /// A module that was read and has the content that was declared.
 pub(super) struct Module {
@@ -43,9 +43,16 @@ impl Module {
     }
 
     /// The program, with all that it imports.
-    pub(super) fn link(self, files: &BootFiles<'_>, stage: &Stage) -> Result<Linked, StageError> {
+    pub(super) fn link(
+        self,
+        files: &BootFiles<'_>,
+        governor: &Governor,
+        stage: &Stage,
+    ) -> Result<Linked, StageError> {
         let program = self.program?;
-        let memory = link::link_as(&program, Some(&stage.path), files)
+        // A stage may import what it may see. It runs at least at depth 1: under the policy.
+        let permit = |path: &str| governor.permits_file(1, files, path);
+        let memory = link::link_as(&program, Some(&stage.path), files, &permit)
             .map_err(|(error, path)| StageError::Import { path, error })?;
         Ok(Linked { id: self.id, is_declared: self.is_declared, program, memory })
     }

@@ -20,6 +20,10 @@ use crate::pxi::{Governor, Isa, Limits, Machine, Pixel};
 /// Where the kernel lies.
 const KERNEL: &str = "/boot/00_bios";
 
+/// What boot/00_bios.py reads of a sequence itself.
+const OWN_BYTES: usize = 1 << 17;
+const OWN_STAGES: usize = 256;
+
 /// Bits of R1.
 const DRY_RUN: u32 = 1;
 const HUMAN_SHELL: u32 = 2;
@@ -64,7 +68,8 @@ fn load(
     stage: &Stage,
     shell: Option<Shell>,
 ) -> Result<Machine, StageError> {
-    let linked = Module::read(&session.files, stage)?.link(&session.files, stage)?;
+    let linked =
+        Module::read(&session.files, stage)?.link(&session.files, &session.governor, stage)?;
     if linked.program.isa() != Isa::Pxi2 {
         let message = "a native boot needs a kernel of PXIM 2.x; boot without --native";
         return Err(StageError::Code(message.to_owned()));
@@ -87,7 +92,8 @@ fn is_the_roots(session: &Session<'_, '_>, sequence: &Sequence) -> bool {
         return false;
     };
     let parsed = std::str::from_utf8(&file.bytes).map(sequence::parse);
-    matches!(parsed, Ok(Ok(own)) if own == *sequence)
+    let fits = file.bytes.len() <= OWN_BYTES && sequence.stages.len() <= OWN_STAGES;
+    fits && matches!(parsed, Ok(Ok(own)) if own == *sequence)
 }
 
 /// The machine, with what the kernel is given at the end of its memory.

@@ -45,7 +45,7 @@ pub(super) fn run_shell(
     session.log.write(&Entry::new(Level::Info, "shell", message).of(&stage))?;
     session.log.hush();
     let module = Module::read(&session.files, &stage);
-    let linked = module.and_then(|module| module.link(&session.files, &stage));
+    let linked = module.and_then(|module| module.link(&session.files, &session.governor, &stage));
     let result = match linked {
         Ok(linked) => talk(session, linked, &stage)?,
         Err(error) => Err(error),

@@ -3,7 +3,7 @@
 //! Whatever goes wrong is a number in R1. Only two things end a program here:
 //! the host's budget, and a screen that is gone.
 
-use crate::pxi::governor::{Policy, clean};
+use crate::pxi::governor::Policy;
 use crate::pxi::host::{Files, Host, LlmError, LlmRequest, LogLevel, LogLine, StageLabel, Which};
 use crate::pxi::isa::calls::{self, CallError};
 use crate::pxi::link;
@@ -199,15 +199,16 @@ impl Machine {
     }
 
     fn permit_path<H: Host>(&self, host: &H, path: &str) -> Result<(), CallError> {
-        let depth = self.depth();
-        if !self.governor.limits_paths(depth) {
-            return Ok(());
+        match host.files() {
+            Some(files) => self.governor.permits_file(self.depth(), files, path),
+            None => Err(CallError::NotSupported),
         }
-        // As it is written first: whether something is there is already an answer.
-        let written = clean(path).ok_or(CallError::Denied)?;
-        self.governor.permits_path(depth, &written)?;
-        let real = files(host)?.canonical(path)?;
-        self.governor.permits_path(depth, &real)
+    }
+
+    /// Whether the window has this room, so that an answer that was paid for fits.
+    fn check_room(&self, buffer: u32, room: u32) -> Result<(), CallError> {
+        let end = u64::from(buffer) + u64::from(room);
+        if end > self.window.len() as u64 * 4 { Err(CallError::BadAddress) } else { Ok(()) }
     }
 
     /// Whether contents may be read by their ids, with the call of that number.
@@ -294,7 +295,6 @@ impl Machine {
         let [path, len, buffer, room, skip] = registers;
         let path = self.path(host, path, len)?;
         let names = files(host)?.list(&path)?;
-        let looked_at = names.iter().map(Vec::len).sum::<usize>();
         let (mut bytes, mut count) = (Vec::new(), 0);
         for name in names.iter().skip(skip as usize) {
             if bytes.len() + name.len() + 1 > room as usize {
@@ -308,7 +308,7 @@ impl Machine {
             return Err(CallError::NoRoom.into());
         }
         self.put(buffer, &bytes)?;
-        let reply = Reply::costing(bytes.len() as u32, looked_at);
+        let reply = Reply::costing(bytes.len() as u32, bytes.len());
         Ok(Reply { second: Some(count), ..reply })
     }
 
@@ -319,8 +319,9 @@ impl Machine {
         registers: [u32; 3],
     ) -> Result<Reply, Failure> {
         let [buffer, room, offset] = registers;
-        let len = room.min(MAX_READ) as usize;
-        let bytes = files(host)?.read(which, offset.into(), len)?;
+        let len = room.min(MAX_READ);
+        self.check_room(buffer, len)?;
+        let bytes = files(host)?.read(which, offset.into(), len as usize)?;
         self.give(buffer, room, &bytes)
     }
 
@@ -384,8 +385,10 @@ impl Machine {
             path = self.path(host, name, len)?;
             Which::Path(&path)
         };
-        let permit = |path: &str| self.permit_path(host, path);
-        let loaded = link::load(files(host)?, which, &permit)?;
+        // What a module imports is the module's to see, also if a free kernel loads it.
+        let (files, depth) = (files(host)?, self.depth().max(1));
+        let permit = |path: &str| self.governor.permits_file(depth, files, path);
+        let loaded = link::load(files, which, &permit)?;
         let wanted = loaded.memory.len();
         let end = (target as usize).checked_add(wanted).ok_or(CallError::BadAddress)?;
         if wanted > room as usize {
@@ -395,7 +398,7 @@ impl Machine {
         let place = memory.get_mut(target as usize..end).ok_or(CallError::BadAddress)?;
         place.copy_from_slice(&loaded.memory);
         self.forget(target as usize..end);
-        let reply = Reply::costing(wanted as u32, loaded.cost + wanted * 4);
+        let reply = Reply::costing(wanted as u32, wanted * 4);
         Ok(Reply { second: Some(loaded.id), ..reply })
     }
 
@@ -445,6 +448,4 @@ fn model_error(error: &LlmError) -> CallError {
 pub(super) struct Loaded {
     pub(super) memory: Vec<Pixel>,
     pub(super) id: u32,
-    /// Bytes read to load it.
-    pub(super) cost: usize,
 }

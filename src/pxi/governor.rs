@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use serde::Deserialize;
 
+use crate::pxi::host::Files;
 use crate::pxi::isa::calls::{self, CallError};
 
 /// Milliseconds in which model calls are counted.
@@ -150,17 +151,35 @@ impl Governor {
     }
 
     /// Whether paths are limited for it at all.
-    pub(super) fn limits_paths(&self, depth: usize) -> bool {
+    fn limits_paths(&self, depth: usize) -> bool {
         self.applies(depth) && !self.paths.is_empty()
     }
 
     /// Whether it may see a path, which is clean.
-    pub(super) fn permits_path(&self, depth: usize, path: &str) -> Result<(), CallError> {
+    fn permits_path(&self, depth: usize, path: &str) -> Result<(), CallError> {
         let inside = |list: &Vec<String>| list.iter().any(|prefix| lies_in(path, prefix));
         if !self.applies(depth) || self.paths.iter().all(inside) {
             return Ok(());
         }
         Err(CallError::Denied)
+    }
+
+    /// Whether a program at that depth may see a file, links followed.
+    ///
+    /// # Errors
+    /// [`CallError::Denied`]; when there is nothing of that path.
+    pub fn permits_file(
+        &self,
+        depth: usize,
+        files: &dyn Files,
+        path: &str,
+    ) -> Result<(), CallError> {
+        if !self.limits_paths(depth) {
+            return Ok(());
+        }
+        // As it is written first: whether something is there is already an answer.
+        self.permits_path(depth, &clean(path).ok_or(CallError::Denied)?)?;
+        self.permits_path(depth, &files.canonical(path)?)
     }
 
     /// Whether it may read contents by their ids.

@@ -292,6 +292,9 @@ pub trait Files {
     /// When there is no file of that path.
     fn requires(&self, path: &str) -> Result<Vec<String>, CallError>;
 
+    /// Counts bytes that were looked at for an answer, also for one that fails.
+    fn spend(&self, _bytes: usize) {}
+
     /// Bytes looked at since this was asked last, beyond those that were given:
     /// what was hashed or decoded for an answer. The machine adds them up.
     fn take_cost(&self) -> u64 {

@@ -2,12 +2,14 @@
 //! behind it whose functions it calls.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use crate::pxi::call::Loaded;
+use crate::pxi::governor::clean;
 use crate::pxi::host::{Files, Which};
 use crate::pxi::isa::calls::CallError;
 use crate::pxi::module::Program;
-use crate::pxi::pxim2::Header;
+use crate::pxi::pxim2::{Header, Import};
 use crate::pxi::raster::{MAX_PIXELS, MAX_PNG_BYTES};
 use crate::pxi::{Pixel, Raster, verify};
 
@@ -15,7 +17,7 @@ use crate::pxi::{Pixel, Raster, verify};
 const MAX_MODULES: usize = 256;
 
 /// Asks whether a path may be read.
-type Permit<'p> = dyn Fn(&str) -> Result<(), CallError> + 'p;
+pub type Permit<'p> = dyn Fn(&str) -> Result<(), CallError> + 'p;
 
 /// Reads a module and what it imports.
 ///
@@ -27,9 +29,9 @@ pub(super) fn load(
     which: Which<'_>,
     permit: &Permit<'_>,
 ) -> Result<Loaded, CallError> {
-    let (program, id, cost) = read(files, which)?;
+    let (program, id) = read(files, which)?;
     let Some(header) = program.header() else {
-        return Ok(Loaded { memory: program.raster().pixels().to_vec(), id, cost });
+        return Ok(Loaded { memory: program.raster().pixels().to_vec(), id });
     };
     let path = match which {
         Which::Path(path) => Some(path),
@@ -37,7 +39,7 @@ pub(super) fn load(
     };
     let mut linker = Linker::new(files, permit);
     let memory = linker.whole(program.raster(), header, path)?;
-    Ok(Loaded { memory, id, cost: cost + linker.cost })
+    Ok(Loaded { memory, id })
 }
 
 /// Links a program that is already at hand: its memory.
@@ -45,7 +47,7 @@ pub(super) fn load(
 /// # Errors
 /// As for MODULE.
 pub fn link(program: &Program, files: &dyn Files) -> Result<Vec<Pixel>, CallError> {
-    link_as(program, None, files).map_err(|(error, _)| error)
+    link_as(program, None, files, &|_| Ok(())).map_err(|(error, _)| error)
 }
 
 /// Links a program that lies at a path, so that what it imports may import it.
@@ -57,42 +59,56 @@ pub fn link_as(
     program: &Program,
     path: Option<&str>,
     files: &dyn Files,
+    permit: &Permit<'_>,
 ) -> Result<Vec<Pixel>, (CallError, String)> {
-    let permit = |_: &str| Ok(());
     let Some(header) = program.header() else {
         return Ok(program.raster().pixels().to_vec());
     };
-    let mut linker = Linker::new(files, &permit);
+    let mut linker = Linker::new(files, permit);
     let memory = linker.whole(program.raster(), header, path);
     memory.map_err(|error| (error, linker.at))
 }
 
-fn read(files: &dyn Files, which: Which<'_>) -> Result<(Program, u32, usize), CallError> {
+fn read(files: &dyn Files, which: Which<'_>) -> Result<(Program, u32), CallError> {
     let (bytes, id) = files.checked(which, MAX_PNG_BYTES)?;
     let raster = Raster::from_png(&bytes).map_err(|_| CallError::NotAProgram)?;
-    let cost = bytes.len() + raster.pixels().len() * 4;
+    files.spend(raster.pixels().len() * 4);
     let program = Program::parse(raster).map_err(|_| CallError::BadModule)?;
     if let Some(header) = program.header() {
         verify::verify(program.raster().pixels(), header).map_err(|_| CallError::BadModule)?;
     }
-    Ok((program, id, cost))
+    Ok((program, id))
+}
+
+/// A module in the common memory.
+struct Placed {
+    address: u32,
+    functions: HashMap<String, u32>,
+    imports: Vec<Import>,
+}
+
+impl Placed {
+    fn new(address: u32, header: &Header) -> Rc<Self> {
+        let functions = header.functions.iter().map(|f| (f.name.clone(), f.address));
+        let (functions, imports) = (functions.collect(), header.imports.clone());
+        Rc::new(Self { address, functions, imports })
+    }
 }
 
 struct Linker<'a> {
     files: &'a dyn Files,
     permit: &'a Permit<'a>,
     memory: Vec<Pixel>,
-    /// Where each module lies, and its header.
-    placed: HashMap<String, (u32, Header)>,
+    /// By their paths, made clean: one module lies here once.
+    placed: HashMap<String, Rc<Placed>>,
     /// The import that is looked at.
     at: String,
-    cost: usize,
 }
 
 impl<'a> Linker<'a> {
     fn new(files: &'a dyn Files, permit: &'a Permit<'a>) -> Self {
         let (memory, placed) = (Vec::new(), HashMap::new());
-        Self { files, permit, memory, placed, at: String::new(), cost: 0 }
+        Self { files, permit, memory, placed, at: String::new() }
     }
 
     /// The memory of a module with all that it leads to.
@@ -102,11 +118,12 @@ impl<'a> Linker<'a> {
         header: &Header,
         path: Option<&str>,
     ) -> Result<Vec<Pixel>, CallError> {
-        self.place(raster, header)?;
+        let address = self.place(raster, header)?;
+        let placed = Placed::new(address, header);
         if let Some(path) = path {
-            self.placed.insert(path.to_owned(), (0, header.clone()));
+            self.placed.insert(key(path), placed.clone());
         }
-        self.link(0, header)?;
+        self.link(placed)?;
         Ok(std::mem::take(&mut self.memory))
     }
 
@@ -122,40 +139,43 @@ impl<'a> Linker<'a> {
         Ok(start as u32)
     }
 
-    /// Fills the slots of the module at `start`, and of all that it leads to.
-    fn link(&mut self, start: u32, header: &Header) -> Result<(), CallError> {
-        let mut open = vec![(start, header.clone())];
-        while let Some((start, header)) = open.pop() {
-            for import in &header.imports {
+    /// Fills the slots of a module, and of all that it leads to.
+    fn link(&mut self, first: Rc<Placed>) -> Result<(), CallError> {
+        let mut open = vec![first];
+        while let Some(module) = open.pop() {
+            for import in &module.imports {
                 self.at.clone_from(&import.path);
-                let (address, target) = match self.placed.get(&import.path) {
-                    Some((address, header)) => (*address, header.clone()),
+                let path = key(&import.path);
+                let target = match self.placed.get(&path) {
+                    Some(placed) => placed.clone(),
                     None => {
-                        let found = self.fetch(&import.path)?;
+                        let found = self.fetch(path)?;
                         open.push(found.clone());
                         found
                     }
                 };
-                let function = target.functions.iter().find(|f| f.name == import.name);
-                let function = function.ok_or(CallError::Import)?;
-                let slot = (start + import.slot) as usize;
-                self.memory[slot] = Pixel::of_value(address + function.address);
+                let function = target.functions.get(&import.name).ok_or(CallError::Import)?;
+                let slot = (module.address + import.slot) as usize;
+                self.memory[slot] = Pixel::of_value(target.address + function);
             }
         }
         Ok(())
     }
 
-    fn fetch(&mut self, path: &str) -> Result<(u32, Header), CallError> {
+    fn fetch(&mut self, path: String) -> Result<Rc<Placed>, CallError> {
         if self.placed.len() >= MAX_MODULES {
             return Err(CallError::NoRoom);
         }
-        (self.permit)(path)?;
-        let (program, _, cost) =
-            read(self.files, Which::Path(path)).map_err(|_| CallError::Import)?;
-        self.cost += cost;
-        let header = program.header().ok_or(CallError::Import)?.clone();
-        let address = self.place(program.raster(), &header)?;
-        self.placed.insert(path.to_owned(), (address, header.clone()));
-        Ok((address, header))
+        (self.permit)(&path).map_err(|_| CallError::Import)?;
+        let (program, _) = read(self.files, Which::Path(&path)).map_err(|_| CallError::Import)?;
+        let header = program.header().ok_or(CallError::Import)?;
+        let placed = Placed::new(self.place(program.raster(), header)?, header);
+        self.placed.insert(path, placed.clone());
+        Ok(placed)
     }
+}
+
+/// A path as modules are known by it: `/m`, `//m` and `/./m` are one.
+fn key(path: &str) -> String {
+    clean(path).unwrap_or_else(|| path.to_owned())
 }

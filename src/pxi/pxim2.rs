@@ -123,6 +123,9 @@ pub enum HeaderError {
         /// Of the pixels.
         found: u32,
     },
+    /// Names that share pixels, again and again.
+    #[error("module header: all names together are longer than the module")]
+    ManyNames,
     /// A pixel that must be zero for now is not.
     #[error("module header: pixel {0} is reserved and must be (0,0,0,0)")]
     Reserved(usize),
@@ -162,7 +165,8 @@ impl Header {
         let entry = within("entry", number(at::ENTRY), HEADER, code_end - 1)?;
         let memory = within("memory", number(at::MEMORY), length, MAX_PIXELS as u32)?;
         check_sum(&pixels[..length as usize], number(at::CHECKSUM))?;
-        let body = Body { pixels: &pixels[..length as usize], code_end };
+        let names_left = std::cell::Cell::new(u64::from(length) * 4);
+        let body = Body { pixels: &pixels[..length as usize], code_end, names_left };
         Ok(Self {
             entry,
             code_end,
@@ -206,7 +210,8 @@ pub(super) fn tables_in_memory(pixels: &[Pixel]) -> Option<(u32, Vec<Function>)>
     let most = pixels.len().min(MAX_PIXELS as usize) as u32;
     let length = within("length", number(at::LENGTH), HEADER + 1, most).ok()?;
     let code_end = within("code end", number(at::CODE_END), HEADER + 1, length).ok()?;
-    let body = Body { pixels: &pixels[..length as usize], code_end };
+    let names_left = std::cell::Cell::new(u64::from(length) * 4);
+    let body = Body { pixels: &pixels[..length as usize], code_end, names_left };
     let memory = within("memory", number(at::MEMORY), length, MAX_PIXELS as u32).ok()?;
     let functions = body.functions(number(at::FUNCTIONS), number(at::FUNCTIONS + 1));
     Some((memory, functions.unwrap_or_default()))
@@ -252,6 +257,9 @@ fn check_sum(pixels: &[Pixel], declared: u32) -> Result<(), HeaderError> {
 struct Body<'p> {
     pixels: &'p [Pixel],
     code_end: u32,
+    /// Bytes of names that may still be read. Names may share pixels, so without
+    /// this a small module could ask for thousands of times its size.
+    names_left: std::cell::Cell<u64>,
 }
 
 impl Body<'_> {
@@ -271,7 +279,10 @@ impl Body<'_> {
     }
 
     fn name(&self, what: &'static str, start: u32, len: u32) -> Result<String, HeaderError> {
-        self.text(what, start, within(what, len, 1, MAX_NAME)?)
+        let len = within(what, len, 1, MAX_NAME)?;
+        let left = self.names_left.get().checked_sub(len.into());
+        self.names_left.set(left.ok_or(HeaderError::ManyNames)?);
+        self.text(what, start, len)
     }
 
     fn table(
@@ -483,6 +494,26 @@ mod tests {
             assert!(Header::parse(&pixels).is_err(), "pixel {index}");
         }
         assert!(Header::parse(&good[..15]).is_err());
+    }
+
+    #[test]
+    fn names_that_share_pixels_are_not_read_again_and_again() {
+        let name = "n".repeat(4000);
+        let function = Function { name, address: 16 };
+        let mut parts = parts();
+        parts.functions = vec![function];
+        let mut pixels = parts.pixels();
+        // The table's one entry as often as it fits, each time with the same name.
+        let table = pixels[at::FUNCTIONS].value() as usize;
+        let entry = pixels[table..table + 4].to_vec();
+        let start = pixels.len() as u32;
+        pixels.extend(entry.iter().copied().cycle().take(4 * 1000));
+        pixels[at::FUNCTIONS] = Pixel::of_value(start);
+        pixels[at::FUNCTIONS + 1] = Pixel::of_value(1000);
+        let length = Pixel::of_value(pixels.len() as u32);
+        (pixels[at::LENGTH], pixels[at::MEMORY]) = (length, length);
+        pixels[at::CHECKSUM] = Pixel::of_value(crc(&pixels));
+        assert_eq!(Header::parse(&pixels), Err(HeaderError::ManyNames));
     }
 
     #[test]

@@ -177,7 +177,7 @@ fn linked(program: Program, host: &ToolHost<'_>) -> anyhow::Result<Machine> {
     let Some(files) = host.files() else {
         bail!("the program imports functions of other modules: --root says where they are");
     };
-    let memory = link_as(&program, None, files)
+    let memory = link_as(&program, None, files, &|_| Ok(()))
         .map_err(|(error, path)| anyhow::anyhow!("cannot link {path}: {error}"))?;
     Ok(program.into_linked(memory))
 }
