@@ -74,6 +74,10 @@ impl Lower<'_, '_> {
         let index = self.word(&index_value);
         let fail = self.fail(Why::Index);
         let length = self.imm(isa::LD, list, -1);
+        if index_value.range.1 > i32::MAX.into() {
+            // The access takes an index of 2^31 or more for a negative one, which it is not.
+            self.op(Op::Branch(isa::BGEU, index, length, fail));
+        }
         let base = if bytes { self.imm(isa::SHLI, list, 2) } else { list };
         Ok(Element { ty, bytes, base, index, length, fail })
     }
