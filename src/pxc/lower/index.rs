@@ -124,7 +124,7 @@ impl Lower<'_, '_> {
         self.check_changeable(&array, target)?;
         let element = self.element(&array, &target.slice, target)?;
         let old = self.load_element(&element);
-        let new = self.binary_with(old, op, value, at)?;
+        let new = self.changed(old, op, value, at)?;
         self.store_element(&element, &new, target)
     }
 
