@@ -73,9 +73,12 @@ fn too_deep(source: &str) -> Option<String> {
     }
 }
 
-/// Tokens since the last comma, for each open bracket.
+/// Tokens since the last comma, for each open bracket, and all that a comma
+/// does not end.
 #[derive(Default)]
 struct Nesting {
+    /// `lambda` and `yield` in the line: behind a comma they still go on.
+    open: usize,
     indent: usize,
     outer: Vec<usize>,
     own: usize,
@@ -87,7 +90,8 @@ impl Nesting {
         match kind {
             TokenKind::Indent => self.indent += 1,
             TokenKind::Dedent => self.indent = self.indent.saturating_sub(1),
-            TokenKind::Newline => (self.outer, self.own, self.sum) = (Vec::new(), 0, 0),
+            TokenKind::Newline => *self = Self { indent: self.indent, ..Self::default() },
+            TokenKind::Lambda | TokenKind::Yield => self.open += 1,
             TokenKind::NonLogicalNewline | TokenKind::Comment => {}
             TokenKind::Comma | TokenKind::Semi => {
                 self.sum -= self.own;
@@ -110,7 +114,8 @@ impl Nesting {
         if self.indent > MAX_INDENT {
             return Some(format!("more than {MAX_INDENT} levels of indentation"));
         }
-        (self.sum > MAX_CHAIN).then(|| format!("an expression of more than {MAX_CHAIN} parts"))
+        (self.sum + self.open > MAX_CHAIN)
+            .then(|| format!("an expression of more than {MAX_CHAIN} parts"))
     }
 }
 
@@ -135,8 +140,18 @@ mod tests {
             let source = format!("x = 1{}\n", chain.repeat(50_000));
             assert!(refused(&source).contains("more than 400"), "{chain}");
         }
-        let lambdas = format!("x = {}1\n", "lambda: ".repeat(5000));
-        assert!(refused(&lambdas).contains("more than 400"));
+        for open in [
+            "lambda: ",
+            "lambda a,:",
+            "lambda a, b=1, *c,: ",
+            "lambda a=lambda b,: 1,:",
+            "yield a, ",
+        ] {
+            for start in ["", "[", "f(1, "] {
+                let source = format!("x = {start}{}1\n", open.repeat(20_000));
+                assert!(refused(&source).contains("more than 400"), "{start}{open}");
+            }
+        }
         let indents: String = (0..200).map(|n| format!("{}if x:\n", " ".repeat(n))).collect();
         assert!(refused(&indents).contains("levels of indentation"));
     }

@@ -1,6 +1,6 @@
 //! Assignments.
 
-use ruff_python_ast::{Expr, ExprTuple, StmtAnnAssign, StmtAssign, StmtAugAssign};
+use ruff_python_ast::{Expr, ExprTuple, Operator, StmtAnnAssign, StmtAssign, StmtAugAssign};
 use ruff_text_size::Ranged;
 
 use super::{Lower, Res};
@@ -155,7 +155,7 @@ impl Lower<'_, '_> {
                 // If the other side changes a variable of the module, this is
                 // its value from before, as in CPython.
                 let old = self.load(&name.id, name)?;
-                let new = self.binary_with(old, stmt.op, &stmt.value, stmt)?;
+                let new = self.changed(old, stmt.op, &stmt.value, stmt)?;
                 self.assign(&name.id, new, stmt)
             }
             Expr::Subscript(subscript) => {
@@ -163,6 +163,30 @@ impl Lower<'_, '_> {
             }
             target => self.refuse(target, "this target of an assignment is", ""),
         }
+    }
+
+    /// What `op=` makes of a value.
+    pub(super) fn changed(
+        &mut self,
+        old: Value,
+        op: Operator,
+        value: &Expr,
+        whole: impl Ranged,
+    ) -> Res<Value> {
+        // In CPython these change a bytearray itself, for all who have it. Where
+        // `bytes` is wanted it may be given.
+        if matches!(op, Operator::Add | Operator::Mult)
+            && matches!(old.ty, Ty::Bytes | Ty::ByteArray)
+        {
+            let what = match old.ty {
+                Ty::Bytes => "of bytes, which may be a bytearray, is",
+                _ => "of a bytearray is",
+            };
+            let op = op.as_str();
+            let help = "write x = x + ..., which makes a new one";
+            return self.refuse(whole, &format!("`{op}=` {what}"), help);
+        }
+        self.binary_with(old, op, value, whole)
     }
 
     /// Names whose assignment failed are not complained about again.

@@ -74,6 +74,10 @@ impl Lower<'_, '_> {
         let index = self.word(&index_value);
         let fail = self.fail(Why::Index);
         let length = self.imm(isa::LD, list, -1);
+        if index_value.range.1 > i32::MAX.into() {
+            // The access takes an index of 2^31 or more for a negative one, which it is not.
+            self.op(Op::Branch(isa::BGEU, index, length, fail));
+        }
         let base = if bytes { self.imm(isa::SHLI, list, 2) } else { list };
         Ok(Element { ty, bytes, base, index, length, fail })
     }
@@ -120,7 +124,7 @@ impl Lower<'_, '_> {
         self.check_changeable(&array, target)?;
         let element = self.element(&array, &target.slice, target)?;
         let old = self.load_element(&element);
-        let new = self.binary_with(old, op, value, at)?;
+        let new = self.changed(old, op, value, at)?;
         self.store_element(&element, &new, target)
     }
 
