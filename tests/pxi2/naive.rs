@@ -603,6 +603,10 @@ impl Naive {
     }
 
     fn read_blob(&mut self, id: u32, buffer: u32, room: u32, offset: u32) -> Result<u32, u32> {
+        let seen = (self.s.window.1 - self.s.window.0) * 4;
+        if i64::from(buffer) + i64::from(room.min(16 << 20)) > seen {
+            return Err(4);
+        }
         let blob = blob_of(id).ok_or(2u32)?;
         let rest = blob.get(offset as usize..).unwrap_or_default();
         let bytes = rest[..rest.len().min(room as usize)].to_vec();
