@@ -2,6 +2,9 @@
 //! every random program in the same state, in one run and in many small ones.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/random.rs"]
+mod random;
+
 #[path = "pxi2/naive.rs"]
 mod naive;
 
@@ -12,6 +15,7 @@ use pxfs::pxi::{
     BlobError, BlobReply, BlobRequest, CallError, Files, Host, Isa, Limits, LlmError, LlmRequest,
     Machine, Pixel, Raster, ScreenError, Stop,
 };
+use random::Random;
 
 /// Numbers that the stack holds: few, so that programs meet the limit.
 const MOST_STACK: usize = 600;
@@ -110,21 +114,7 @@ impl Files for Blobs {
     }
 }
 
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
     fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len() as u64) as usize]
     }

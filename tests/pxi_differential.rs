@@ -2,10 +2,14 @@
 //! plainly as possible, must end every random program in the same state.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "support/random.rs"]
+mod random;
+
 use pxfs::pxi::{
     BlobError, BlobReply, BlobRequest, Host, LlmError, LlmRequest, Machine, Pixel, Program, Raster,
     ScreenError, isa,
 };
+use random::Random;
 
 /// The world of both machines: blobs and answers as pure functions.
 fn blob_of(id: i64) -> Option<Vec<u8>> {
@@ -194,21 +198,7 @@ fn latin1(value: i64) -> char {
     if value < 256 { value as u8 as char } else { '?' }
 }
 
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.next() % limit
-    }
-
     /// An instruction: mostly sensible, sometimes anything.
     fn pixel(&mut self, size: u64) -> [u8; 4] {
         if self.below(8) == 0 {

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use libfuzzer_sys::fuzz_target;
 use pxfs::pxi::host::{Sealed, Stat, Which};
-use pxfs::pxi::link::link;
+use pxfs::pxi::link::link_as;
 use pxfs::pxi::pxim2::Header;
 use pxfs::pxi::{CallError, Files, Pixel, Program, Raster};
 
@@ -64,7 +64,7 @@ fn run(raster: Raster, disk: &Disk) {
             return;
         }
     }
-    if let Ok(memory) = link(&program, disk)
+    if let Ok(memory) = link_as(&program, None, disk, &|_| Ok(()))
         && program.header().is_some()
     {
         program.clone().into_linked(memory).run(&mut Sealed::new(4096), FUEL);

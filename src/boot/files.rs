@@ -14,6 +14,7 @@ use crate::pxi::host::{Stat, Which};
 use crate::pxi::module::Program;
 use crate::pxi::raster::MAX_PNG_BYTES;
 use crate::pxi::{BlobError, BlobRequest, CallError, Files, Raster};
+use crate::store::hex;
 
 /// How a PNG begins.
 const PNG: [u8; 8] = *b"\x89PNG\r\n\x1a\n";
@@ -65,7 +66,7 @@ pub(super) fn check_content(bytes: &[u8], declared: &Declared) -> Result<u32, Mi
 }
 
 fn check_digest(digest: &[u8; 32], declared: &Declared) -> Result<u32, Mismatch> {
-    let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let found = hex(digest);
     if let Some(declared) = declared.sha256.as_ref().filter(|declared| **declared != found) {
         return Err(Mismatch { what: "SHA-256", declared: declared.clone(), found });
     }

@@ -42,19 +42,12 @@ pub(super) fn load(
     Ok(Loaded { memory, id })
 }
 
-/// Links a program that is already at hand: its memory.
-///
-/// # Errors
-/// As for MODULE.
-pub fn link(program: &Program, files: &dyn Files) -> Result<Vec<Pixel>, CallError> {
-    link_as(program, None, files, &|_| Ok(())).map_err(|(error, _)| error)
-}
-
-/// Links a program that lies at a path, so that what it imports may import it.
+/// Links a program that is already at hand: its memory. If its path is given, what
+/// it imports may import it.
 /// With an error comes the path of the import that could not be had.
 ///
 /// # Errors
-/// As for [`link`].
+/// As for MODULE.
 pub fn link_as(
     program: &Program,
     path: Option<&str>,

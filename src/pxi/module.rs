@@ -146,7 +146,7 @@ impl Program {
     }
 
     /// A fresh machine with the program at the start of its memory. What it
-    /// imports is not there: see [`link`](crate::pxi::link::link).
+    /// imports is not there: see [`link_as`](crate::pxi::link::link_as).
     pub fn into_machine(self) -> Machine {
         match &self.header {
             None => Machine::new(self.raster, 0, self.entry),

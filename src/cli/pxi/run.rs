@@ -15,6 +15,7 @@ use super::write_picture;
 use crate::cli::Outcome;
 use crate::pxi::debug::{Tracer, as_picture};
 use crate::pxi::{Isa, Layout, ScreenError, Stop, Trap};
+use crate::store::hex;
 
 /// Exit status when the program did not come to an end.
 const NOT_HALTED: u8 = 3;
@@ -163,5 +164,5 @@ fn state(tracer: &Tracer, layout: Layout, screen: &str, stop: &Stop) -> Value {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
