@@ -208,7 +208,8 @@ fn mount_config(args: &Args, options: &MountOptions) -> anyhow::Result<MountConf
         Some(name) => name.into(),
         None => absolute(&args.source).into_os_string(),
     };
-    Ok(MountConfig { source, threads: options.threads, audience, flags, overrides })
+    let MountOptions { threads, low_latency, .. } = *options;
+    Ok(MountConfig { source, threads, audience, flags, overrides, low_latency })
 }
 
 /// The path from the root, links kept; an address such as `https://...` as it is.

@@ -388,8 +388,12 @@ impl Tree for WithHidden {
         self.inner.cached_bytes()
     }
 
-    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
-        if ino & OWN == 0 { self.inner.neighbours(ino, visit) } else { Ok(()) }
+    fn small_file(&self, ino: Ino, limit: u64, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        if ino & OWN == 0 { self.inner.small_file(ino, limit, visit) } else { Ok(()) }
+    }
+
+    fn warm_after(&self, ino: Ino) -> Result<()> {
+        if ino & OWN == 0 { self.inner.warm_after(ino) } else { Ok(()) }
     }
 
     fn is_volatile(&self, ino: Ino) -> bool {

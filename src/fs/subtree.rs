@@ -82,9 +82,12 @@ impl<T: Tree> Tree for Subtree<T> {
         self.inner.stat()
     }
 
-    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
-        // Regular files have the same numbers in both.
-        self.inner.neighbours(ino, visit)
+    fn small_file(&self, ino: Ino, limit: u64, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        self.inner.small_file(self.inner_ino(ino), limit, visit)
+    }
+
+    fn warm_after(&self, ino: Ino) -> Result<()> {
+        self.inner.warm_after(self.inner_ino(ino))
     }
 
     fn is_volatile(&self, ino: Ino) -> bool {

@@ -170,10 +170,16 @@ pub trait Tree: Send + Sync {
     /// Totals for statfs.
     fn stat(&self) -> Result<TreeStat>;
 
-    /// Calls `visit` with files that are decoded together with `ino` and come
-    /// after it, and their whole content, until it returns false. A hint: none
-    /// need be given.
-    fn neighbours(&self, _ino: Ino, _visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
+    /// Calls `visit` with the whole content of a file below `limit` bytes that is
+    /// decoded together with others, so that giving it ahead of time costs little.
+    /// A hint: no file need be such a one.
+    fn small_file(&self, _ino: Ino, _limit: u64, _visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        Ok(())
+    }
+
+    /// Decodes what a reader who goes on after the small file `ino` needs next.
+    /// A hint.
+    fn warm_after(&self, _ino: Ino) -> Result<()> {
         Ok(())
     }
 
@@ -235,8 +241,12 @@ impl<T: Tree + ?Sized> Tree for std::sync::Arc<T> {
         (**self).stat()
     }
 
-    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
-        (**self).neighbours(ino, visit)
+    fn small_file(&self, ino: Ino, limit: u64, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        (**self).small_file(ino, limit, visit)
+    }
+
+    fn warm_after(&self, ino: Ino) -> Result<()> {
+        (**self).warm_after(ino)
     }
 
     fn is_volatile(&self, ino: Ino) -> bool {

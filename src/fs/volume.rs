@@ -10,10 +10,6 @@ use crate::fs::{
 };
 use crate::store::{Cursor, Store, StoreError};
 
-/// Inodes in a row that are not in a block before it is given up to look for
-/// more that are.
-const MAX_STRANGERS: u32 = 16;
-
 /// A picture's file system, read-only.
 #[derive(Debug)]
 pub struct Volume {
@@ -462,34 +458,26 @@ impl Tree for Volume {
         Ok(TreeStat { total_bytes: superblock.stream_len, free_bytes: 0, inodes })
     }
 
-    fn neighbours(&self, ino: Ino, visit: &mut dyn FnMut(Ino, &[u8]) -> bool) -> Result<()> {
-        let Some((_, packed)) = self.packed(ino)? else {
+    fn small_file(&self, ino: Ino, limit: u64, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let Some((size, extent)) = self.packed(ino)?.filter(|&(size, _)| size < limit) else {
             return Ok(());
         };
-        let block = self.store.block(packed.block)?;
-        // Children of a directory have consecutive numbers in the order of
-        // their names, and contents were packed in that order.
-        let mut strangers = 0;
-        for next in ino.saturating_add(1).. {
-            match self.packed(next) {
-                Ok(Some((size, extent))) if extent.block == packed.block => {
-                    let start = extent.offset as usize;
-                    let content = start.checked_add(size as usize);
-                    let Some(content) = content.and_then(|end| block.get(start..end)) else {
-                        break;
-                    };
-                    if !visit(next, content) {
-                        break;
-                    }
-                }
-                Err(_) => break,
-                // A directory, an empty file, a duplicate: what follows may fit again.
-                Ok(_) => {
-                    strangers += 1;
-                    if strangers > MAX_STRANGERS {
-                        break;
-                    }
-                }
+        let block = self.store.block(extent.block)?;
+        let start = extent.offset as usize;
+        let content = start.checked_add(size as usize).and_then(|end| block.get(start..end));
+        // One that ends outside its block is an error to whoever reads it.
+        if let Some(content) = content {
+            visit(content);
+        }
+        Ok(())
+    }
+
+    fn warm_after(&self, ino: Ino) -> Result<()> {
+        // Contents are packed in the order of inode numbers, blocks numbered so.
+        if let Some((_, extent)) = self.packed(ino)? {
+            let next = extent.block.saturating_add(1);
+            if self.store.get(TreeKind::Blocks, &number_key(next))?.is_some() {
+                self.store.block(next)?;
             }
         }
         Ok(())

@@ -15,10 +15,12 @@ impl Activity {
         Self { start: Instant::now(), last_ms: AtomicU64::new(0) }
     }
 
-    /// Notes that a request came now.
-    pub(super) fn touch(&self) {
+    /// Notes that a request came now; returns the time since the start in ms.
+    pub(super) fn touch(&self) -> u64 {
+        let now = self.elapsed_ms();
         // Relaxed: a reader that sees an older time only waits a little longer.
-        self.last_ms.store(self.elapsed_ms(), Ordering::Relaxed);
+        self.last_ms.store(now, Ordering::Relaxed);
+        now
     }
 
     /// How long ago the last request came.

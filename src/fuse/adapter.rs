@@ -19,10 +19,10 @@ use fuser::{
 };
 
 use super::acl;
-use super::activity::Activity;
+use super::ahead::{Pusher, SMALL_FILE};
 use super::attr::{BLOCK_SIZE, View, file_type, placeholder};
+use super::awake::Awake;
 use super::listing::list;
-use super::push::{self, Pusher};
 use super::trouble::Trouble;
 use super::xattr;
 use crate::fs::{self, Attr, FileKind, FsError, Ino, Seek, Tree};
@@ -75,7 +75,7 @@ thread_local! {
 pub(super) struct Adapter {
     tree: Arc<dyn Tree>,
     view: View,
-    activity: Arc<Activity>,
+    awake: Awake,
     trouble: Trouble,
     xattrs: xattr::Policy,
     pusher: Pusher,
@@ -88,11 +88,11 @@ impl Adapter {
         tree: Arc<dyn Tree>,
         view: View,
         xattrs: xattr::Policy,
-        activity: Arc<Activity>,
+        awake: Awake,
         pusher: Pusher,
     ) -> Self {
         let trouble = Trouble::new();
-        Self { tree, view, activity, trouble, xattrs, pusher, no_open: false, no_opendir: false }
+        Self { tree, view, awake, trouble, xattrs, pusher, no_open: false, no_opendir: false }
     }
 
     /// Calls the tree for operation `op` on `ino`; a panic becomes EIO.
@@ -102,7 +102,7 @@ impl Adapter {
         ino: Ino,
         run: impl FnOnce(&dyn Tree) -> fs::Result<T>,
     ) -> Result<T, Errno> {
-        self.activity.touch();
+        self.awake.request();
         // AssertUnwindSafe: the tree's locks are parking_lot's, which a panic
         // releases, and nothing of ours outlives the closure.
         match catch_unwind(AssertUnwindSafe(|| run(&*self.tree))) {
@@ -172,6 +172,28 @@ impl Adapter {
         match read {
             Ok(Some(attr)) => (self.shown(&attr), self.ttl(ino)),
             _ => (placeholder(ino, kind), Duration::ZERO),
+        }
+    }
+}
+
+/// Consecutive inode numbers of a listing, told of as one.
+#[derive(Default)]
+struct Run(Option<(Ino, Ino)>);
+
+impl Run {
+    fn add(&mut self, ino: Ino, tell: impl FnOnce(Ino, Ino)) {
+        self.0 = match self.0 {
+            Some((first, last)) if last.checked_add(1) == Some(ino) => Some((first, ino)),
+            before => {
+                Self(before).end(tell);
+                Some((ino, ino))
+            }
+        };
+    }
+
+    fn end(self, tell: impl FnOnce(Ino, Ino)) {
+        if let Some((first, last)) = self.0 {
+            tell(first, last);
         }
     }
 }
@@ -256,7 +278,7 @@ impl Filesystem for Adapter {
             match self.call("read", ino.0, |tree| tree.read(ino.0, offset, buffer)) {
                 Ok(got) => {
                     reply.data(&buffer[..got.min(size)]);
-                    if offset == 0 && (got as u64) < push::MAX_FILE {
+                    if offset == 0 && (got as u64) < SMALL_FILE {
                         self.pusher.was_read(ino.0);
                     }
                 }
@@ -299,6 +321,7 @@ impl Filesystem for Adapter {
         mut reply: ReplyDirectoryPlus,
     ) {
         let mut added = false;
+        let mut run = Run::default();
         let listed = self.call("readdirplus", ino.0, |tree| {
             list(tree, ino.0, offset, &mut |entry| {
                 let (attr, ttl) = match entry.is_dot() {
@@ -308,11 +331,16 @@ impl Filesystem for Adapter {
                 let name = OsStr::from_bytes(entry.name);
                 let full = reply.add(attr.ino, entry.offset, name, &ttl, &attr, GENERATION);
                 added |= !full;
+                if !full && !entry.is_dot() {
+                    run.add(entry.ino, |first, last| self.pusher.was_listed(first, last));
+                }
                 full
             })
         });
+        run.end(|first, last| self.pusher.was_listed(first, last));
         match listed {
             Err(errno) if !added => reply.error(errno),
+            Ok(()) if !added && offset > 0 => self.pusher.was_listed_whole(ino.0, reply),
             _ => reply.ok(),
         }
     }

@@ -8,12 +8,13 @@
 mod acl;
 mod activity;
 mod adapter;
+mod ahead;
 mod attr;
+mod awake;
 mod device;
 mod fusermount;
 mod listing;
 pub mod mountinfo;
-mod push;
 mod serve;
 mod trouble;
 mod xattr;

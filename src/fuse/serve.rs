@@ -13,9 +13,10 @@ use fuser::{Session, SessionACL};
 
 use super::activity::Activity;
 use super::adapter::Adapter;
+use super::ahead;
 use super::attr::{Overrides, View};
+use super::awake::Awake;
 use super::device::{self, MountError, MountPoint, UnmountError};
-use super::push;
 use super::xattr;
 use crate::fs::Tree;
 
@@ -67,6 +68,8 @@ pub struct MountConfig {
     pub flags: KernelFlags,
     /// Owners and permissions to show instead of the tree's.
     pub overrides: Overrides,
+    /// Whether idle processors are kept awake while requests come in bursts.
+    pub low_latency: bool,
 }
 
 impl Default for MountConfig {
@@ -77,6 +80,7 @@ impl Default for MountConfig {
             audience: Audience::default(),
             flags: KernelFlags::default(),
             overrides: Overrides::default(),
+            low_latency: false,
         }
     }
 }
@@ -104,8 +108,9 @@ pub fn serve(
     let dir = dir.canonicalize().map_err(MountError::Kernel)?;
     let activity = Arc::new(Activity::new());
     let (view, policy) = presentation(config);
-    let (pusher, pushes) = push::channel();
-    let adapter = Adapter::new(Arc::clone(&tree), view, policy, Arc::clone(&activity), pusher);
+    let (pusher, pushes) = ahead::channel();
+    let awake = Awake::new(Arc::clone(&activity), config.low_latency);
+    let adapter = Adapter::new(Arc::clone(&tree), view, policy, awake, pusher);
     let (device, point) = device::mount(&dir, config)?;
     // From here on dropping `served` takes the mount away again.
     let mut served = Served { point, activity, session: None };
@@ -115,7 +120,7 @@ pub fn serve(
     // It ends by itself when the adapter, which holds the other end, is dropped.
     std::thread::Builder::new()
         .name("pxfs-push".into())
-        .spawn(move || pushes.run(&*tree, &notifier))
+        .spawn(move || pushes.run(&tree, &notifier))
         .map_err(MountError::Session)?;
     let thread = std::thread::Builder::new()
         .name("pxfs-session".into())

@@ -1,7 +1,9 @@
 //! A directory as the source: walked depth first in the order of names, by
 //! descriptors, so that neither long paths nor moving directories confuse it.
-//! Only the innermost directories are open; what was listed in all of them and
-//! was not yet visited lies on a tape.
+//! The files of a directory come before its subdirectories: they are packed side
+//! by side, in the order of their inode numbers, for whoever lists the directory
+//! and then reads them. Only the innermost directories are open; what was listed
+//! in all of them and was not yet visited lies on a tape.
 
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -87,7 +89,8 @@ impl Dir {
 }
 
 /// A directory that is being walked: its children are the records on the tape
-/// from `start` to `end`, of which `next` is the next one's.
+/// from `start` to `end`, of which `next` is the next one's. They are gone through
+/// twice, for the files and then for the directories among them.
 struct Frame {
     ino: u64,
     /// The PixelFS type of what is in it.
@@ -97,6 +100,7 @@ struct Frame {
     start: u64,
     next: u64,
     end: u64,
+    files_done: bool,
 }
 
 /// A regular file waiting for its turn.
@@ -143,6 +147,10 @@ impl Walker<'_, '_> {
         let mut stack = vec![self.enter(root, ROOT_INO, ROOT_INO, PixelType::Data, facts)?];
         while let (Some(frame), Some(dir)) = (stack.last_mut(), self.open.back()) {
             let dir = Arc::clone(dir);
+            if frame.next == frame.end && !frame.files_done {
+                frame.files_done = true;
+                frame.next = frame.start;
+            }
             if frame.next == frame.end {
                 self.children.truncate(frame.start);
                 stack.pop();
@@ -152,8 +160,12 @@ impl Walker<'_, '_> {
             let (record, next) = self.children.read(frame.next).map_err(spill_error)?;
             let child = Child::parse(record).map_err(spill_error)?;
             frame.next = next;
+            let is_dir = child.facts.kind() == Some(FileKind::Directory);
+            if is_dir != frame.files_done {
+                continue;
+            }
             let (parent, mut area) = (frame.ino, frame.area);
-            if parent == ROOT_INO && child.facts.kind() == Some(FileKind::Directory) {
+            if parent == ROOT_INO && is_dir {
                 area = PixelType::of_area(&child.name);
             }
             if let Some(inner) = self.visit(&dir, parent, area, child)? {
@@ -194,7 +206,7 @@ impl Walker<'_, '_> {
             self.open.pop_front();
         }
         let (identity, end) = (facts.identity(), self.children.len());
-        Ok(Frame { ino, area, identity, start, next: start, end })
+        Ok(Frame { ino, area, identity, start, next: start, end, files_done: false })
     }
 
     /// Goes up from `dir` to the directory that it is in.

@@ -25,6 +25,7 @@ struct Shard<K, V> {
 struct State<K, V> {
     ready: LruCache<K, (Arc<V>, usize)>,
     loading: HashSet<K>,
+    /// Of what is held, and of what is being loaded.
     weight: usize,
     budget: usize,
 }
@@ -43,8 +44,8 @@ pub struct CacheStats {
 }
 
 /// Below this budget a single shard is used: split further, a shard could not
-/// hold even a few blocks.
-const MIN_SHARD: usize = 16 << 20;
+/// hold even a few of the largest blocks.
+const MIN_SHARD: usize = 64 << 20;
 
 impl<K: Hash + Eq + Clone, V> Cache<K, V> {
     /// A cache that never holds more than `budget` bytes.
@@ -73,10 +74,12 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
     }
 
     /// The value of `key`, from memory or by `load`, which gives it with its
-    /// weight in bytes. A failed load is not remembered.
+    /// weight in bytes. Room for `expected` bytes is made before, so that what is
+    /// being loaded counts in the budget too. A failed load is not remembered.
     pub(crate) fn get_or_load<E>(
         &self,
         key: &K,
+        expected: usize,
         load: impl FnOnce() -> Result<(V, usize), E>,
     ) -> Result<Arc<V>, E> {
         let shard = &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()];
@@ -92,13 +95,15 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
             shard.loaded.wait(&mut state);
         }
         state.loading.insert(key.clone());
+        state.make_room(expected);
+        state.weight += expected;
         drop(state);
         self.misses.fetch_add(1, Ordering::Relaxed);
         // Dropped also when `load` panics, so that nobody waits for ever.
-        let _done = LoadDone { shard, key };
+        let mut done = LoadDone { shard, key, expected };
         let (value, weight) = load()?;
         let value = Arc::new(value);
-        shard.state.lock().insert(key.clone(), Arc::clone(&value), weight);
+        done.take_place(Arc::clone(&value), weight);
         Ok(value)
     }
 
@@ -119,14 +124,19 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> State<K, V> {
-    fn insert(&mut self, key: K, value: Arc<V>, weight: usize) {
-        if weight > self.budget {
-            return;
-        }
+    /// Lets go of what was used least lately until `weight` more bytes fit.
+    fn make_room(&mut self, weight: usize) {
         while self.weight + weight > self.budget {
             let Some((_, (_, freed))) = self.ready.pop_lru() else { break };
             self.weight -= freed;
         }
+    }
+
+    fn insert(&mut self, key: K, value: Arc<V>, weight: usize) {
+        if weight > self.budget {
+            return;
+        }
+        self.make_room(weight);
         self.weight += weight;
         if let Some((_, (_, freed))) = self.ready.push(key, (value, weight)) {
             self.weight -= freed;
@@ -137,11 +147,25 @@ impl<K: Hash + Eq + Clone, V> State<K, V> {
 struct LoadDone<'a, K: Hash + Eq, V> {
     shard: &'a Shard<K, V>,
     key: &'a K,
+    /// The room that is still held for it.
+    expected: usize,
+}
+
+impl<K: Hash + Eq + Clone, V> LoadDone<'_, K, V> {
+    /// Keeps what was loaded in place of the room that was held for it.
+    fn take_place(&mut self, value: Arc<V>, weight: usize) {
+        let mut state = self.shard.state.lock();
+        state.weight -= std::mem::take(&mut self.expected);
+        state.insert(self.key.clone(), value, weight);
+    }
 }
 
 impl<K: Hash + Eq, V> Drop for LoadDone<'_, K, V> {
     fn drop(&mut self) {
-        self.shard.state.lock().loading.remove(self.key);
+        let mut state = self.shard.state.lock();
+        state.loading.remove(self.key);
+        state.weight -= self.expected;
+        drop(state);
         self.shard.loaded.notify_all();
     }
 }
@@ -158,7 +182,8 @@ mod tests {
     use super::*;
 
     fn load(cache: &Cache<u32, Vec<u8>>, key: u32, size: usize) -> Arc<Vec<u8>> {
-        cache.get_or_load(&key, || Ok::<_, ()>((vec![0; size], size))).unwrap()
+        let load = || Ok::<_, ()>((vec![0; size], size));
+        cache.get_or_load(&key, size, load).unwrap()
     }
 
     #[test]
@@ -168,17 +193,32 @@ mod tests {
             load(&cache, key, 300);
             assert!(cache.stats().bytes <= 1000);
         }
-        load(&cache, 99, 5000);
-        assert!(cache.stats().bytes <= 1000, "what is larger than the budget is not kept");
         load(&cache, 49, 300);
         assert_eq!(cache.stats().hits, 1, "the latest is still there");
+        load(&cache, 99, 5000);
+        assert!(cache.stats().bytes <= 1000, "what is larger than the budget is not kept");
+    }
+
+    #[test]
+    fn what_is_being_loaded_has_its_room() {
+        let cache = Cache::new(1000);
+        for key in 0..3 {
+            load(&cache, key, 300);
+        }
+        let mut held = 0;
+        let loaded = cache.get_or_load(&9, 500, || {
+            held = cache.stats().bytes;
+            Ok::<_, ()>((vec![0; 500], 500))
+        });
+        assert_eq!((loaded.unwrap().len(), held), (500, 800), "two went for it, one stayed");
     }
 
     #[test]
     fn a_failed_load_is_tried_again() {
         let cache: Cache<u32, u32> = Cache::new(1000);
-        assert_eq!(cache.get_or_load(&1, || Err("no")), Err("no"));
-        assert_eq!(cache.get_or_load(&1, || Ok::<_, &str>((5, 4))), Ok(Arc::new(5)));
+        assert_eq!(cache.get_or_load(&1, 4, || Err("no")), Err("no"));
+        assert_eq!(cache.stats().bytes, 0, "the room that was held for it is free");
+        assert_eq!(cache.get_or_load(&1, 4, || Ok::<_, &str>((5, 4))), Ok(Arc::new(5)));
     }
 
     #[test]
@@ -188,7 +228,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    cache.get_or_load(&7, || {
+                    cache.get_or_load(&7, 4, || {
                         loads.fetch_add(1, Ordering::SeqCst);
                         std::thread::sleep(std::time::Duration::from_millis(20));
                         Ok::<_, ()>((1, 4))

@@ -6,6 +6,7 @@
 pub(crate) mod cache;
 mod codec;
 mod error;
+mod hints;
 mod open;
 mod tree;
 mod tree_writer;
@@ -28,6 +29,7 @@ use crate::format::{
 };
 use crate::picture::{Picture, PixelStream};
 use cache::Cache;
+use hints::Hints;
 
 /// What the cache itself takes for an entry, beside what it holds.
 const ENTRY_WEIGHT: usize = 256;
@@ -46,6 +48,7 @@ pub struct Store {
     pinned: bool,
     nodes: Cache<CacheKey, Node>,
     blocks: Cache<CacheKey, Vec<u8>>,
+    hints: Hints,
 }
 
 impl Store {
@@ -73,7 +76,8 @@ impl Store {
         if at.at.raw > MAX_NODE {
             return Err(failed(FormatError::field("tree node", "raw length", at.at.raw)));
         }
-        let node = self.nodes.get_or_load(&(at.at.offset, at.at.xxh3), || {
+        let room = at.at.raw as usize + ENTRY_WEIGHT;
+        let node = self.nodes.get_or_load(&(at.at.offset, at.at.xxh3), room, || {
             let raw = self.load("tree node", &at.at)?;
             let node = Node::parse(raw, tree as u8, level, at.entries).map_err(failed)?;
             let weight = node.weight() + ENTRY_WEIGHT;
@@ -99,11 +103,9 @@ impl Store {
             let source = FormatError::field("block of a run", "raw length", at.raw);
             return Err(StoreError::Format { at: format!("block {number}"), source });
         }
-        self.blocks.get_or_load(&(at.offset, at.xxh3), || {
-            let raw = self.load("block", &at)?;
-            let weight = raw.len() + ENTRY_WEIGHT;
-            Ok((raw, weight))
-        })
+        let weight = at.raw as usize + ENTRY_WEIGHT;
+        self.blocks
+            .get_or_load(&(at.offset, at.xxh3), weight, || Ok((self.load("block", &at)?, weight)))
     }
 
     /// Where a block is stored.

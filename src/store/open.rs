@@ -1,6 +1,7 @@
 //! Finding the file system in a picture: superblock slots, and what to say when there is none.
 
 use super::cache::Cache;
+use super::hints::Hints;
 use super::{Result, Store, StoreError};
 use crate::format::{
     CANARY_OFFSET, Digest, FormatError, HEADER_LEN, SLOT_OFFSETS, SUPERBLOCK_LEN, Superblock,
@@ -50,6 +51,7 @@ impl Store {
             pinned: options.digest.is_some(),
             nodes: Cache::new(cache / 4),
             blocks: Cache::new(cache - cache / 4),
+            hints: Hints::default(),
         })
     }
 }

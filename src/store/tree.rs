@@ -149,8 +149,8 @@ fn child_for(node: &Node, key: &[u8]) -> usize {
 
 /// Leaf entries below the child `index` of an inner node.
 fn entries_below(node: &Node, index: usize) -> u64 {
-    // The node's parser has checked every reference in it.
-    NodeRef::parse(node.value(index)).map_or(0, |child| child.entries)
+    // The node's parser has checked every reference in it: the count comes first.
+    node.value(index).first_chunk().map_or(0, |count| u64::from_le_bytes(*count))
 }
 
 impl Store {
@@ -159,10 +159,14 @@ impl Store {
         let Some(root) = self.superblock().root(tree) else {
             return Ok(None);
         };
+        if let Some(node) = self.hints.leaf_for(tree, key) {
+            return Ok(node.search(key).ok().map(|index| Entry { node, index }));
+        }
         let (mut at, mut level) = (root.node, root.level);
         loop {
             let node = self.node(tree, level, &at)?;
             if level == 0 {
+                self.hints.was_used(tree, &node);
                 return Ok(node.search(key).ok().map(|index| Entry { node, index }));
             }
             at = self.child(&node, child_for(&node, key))?;

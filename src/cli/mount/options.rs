@@ -16,6 +16,10 @@ const MAX_THREADS: usize = 64;
 /// Threads if none are asked for: beyond four the kernel's queue is the limit.
 const DEFAULT_THREADS: usize = 4;
 
+/// Processors up to which idle ones are kept awake if nothing else is asked for:
+/// it would be all of them, and on a large machine most have nothing to do with it.
+const FEW_PROCESSORS: usize = 8;
+
 /// What `-o` asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MountOptions {
@@ -32,6 +36,8 @@ pub(super) struct MountOptions {
     pub(super) fmask: Option<u32>,
     pub(super) dmask: Option<u32>,
     pub(super) threads: usize,
+    /// Whether idle processors are kept awake while requests come.
+    pub(super) low_latency: bool,
     /// Bytes of memory for everything cached.
     pub(super) mem: u64,
     pub(super) subdir: Option<PathBuf>,
@@ -63,6 +69,7 @@ impl Default for MountOptions {
             fmask: None,
             dmask: None,
             threads: cores.min(DEFAULT_THREADS),
+            low_latency: cores <= FEW_PROCESSORS,
             mem: 256 << 20,
             subdir: None,
             offset: 0,
@@ -147,6 +154,12 @@ pub(super) const SPECS: &[Spec] = &[
         "N",
         "serving threads (default: one a core, at most 4)",
         set!(threads from threads),
+    ),
+    valued(
+        "latency",
+        "LEVEL",
+        "low: idle processors stay awake in bursts of requests; normal: not",
+        set!(low_latency from latency),
     ),
     valued("mem", "SIZE", "memory for all caches (default 256M)", set!(mem from memory)),
     valued("subdir", "PATH", "mount this directory of the picture", set!(subdir from path)),
@@ -294,6 +307,14 @@ fn mask(text: &str) -> Result<u32, &'static str> {
 
 fn some_mask(text: &str) -> Result<Option<u32>, &'static str> {
     mask(text).map(Some)
+}
+
+fn latency(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "low" => Ok(true),
+        "normal" => Ok(false),
+        _ => Err("expected low or normal"),
+    }
 }
 
 fn threads(text: &str) -> Result<usize, &'static str> {

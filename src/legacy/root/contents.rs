@@ -49,7 +49,7 @@ impl Contents {
         offset: u64,
         buf: &mut [u8],
     ) -> Result<usize> {
-        let readable = self.cache.get_or_load(&index, || {
+        let readable = self.cache.get_or_load(&index, 0, || {
             self.load(files, content).map_err(|error| failed(content, &error))
         })?;
         let rest = content.original_size.saturating_sub(offset);

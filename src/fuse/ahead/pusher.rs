@@ -1,0 +1,208 @@
+//! The threads that store ahead, and how serving threads set them going.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+
+use fuser::{INodeNo, Notifier, ReplyDirectoryPlus};
+use parking_lot::Mutex;
+
+use super::policy::{Ahead, Policy, SMALL_FILE, Step};
+use crate::fs::{FileKind, Ino, Tree};
+
+/// Bytes stored before the end of a listing is told: whoever listed the directory
+/// finds its first files there.
+const FIRST_BATCH: u64 = 48 << 10;
+
+/// Files that are looked at for one job.
+const MAX_FILES: usize = 8192;
+
+/// Jobs that wait for the pusher, and those that it has begun.
+const MAX_WAITING: usize = 4;
+const MAX_BEGUN: usize = 16;
+
+/// What the pushing thread is given to do.
+enum Job {
+    /// Files whose numbers follow.
+    Window(Ahead),
+    /// The files of a directory, up to so many bytes, and the reply to whoever
+    /// listed it.
+    Directory(Ino, u64, ReplyDirectoryPlus),
+}
+
+/// The serving threads' end.
+pub(in crate::fuse) struct Pusher {
+    send: SyncSender<Job>,
+    policy: Arc<Mutex<Policy>>,
+}
+
+/// The pushing thread's end.
+pub(in crate::fuse) struct Pushes {
+    receive: Receiver<Job>,
+    policy: Arc<Mutex<Policy>>,
+}
+
+/// Both ends.
+pub(in crate::fuse) fn channel() -> (Pusher, Pushes) {
+    let (send, receive) = sync_channel(MAX_WAITING);
+    let policy = Arc::new(Mutex::new(Policy::default()));
+    (Pusher { send, policy: Arc::clone(&policy) }, Pushes { receive, policy })
+}
+
+impl Pusher {
+    /// A small file was read from its start.
+    pub(in crate::fuse) fn was_read(&self, ino: Ino) {
+        let ahead = self.policy.lock().was_read(ino);
+        if let Some(ahead) = ahead {
+            // If it is busy, nothing is stored this time.
+            let _ = self.send.try_send(Job::Window(ahead));
+        }
+    }
+
+    /// The kernel was told of the numbers from `first` to `last`.
+    pub(in crate::fuse) fn was_listed(&self, first: Ino, last: Ino) {
+        self.policy.lock().was_listed(first, last);
+    }
+
+    /// The listing of `dir` is at its end, which `reply` tells, perhaps after some
+    /// of its files were stored.
+    pub(in crate::fuse) fn was_listed_whole(&self, dir: Ino, reply: ReplyDirectoryPlus) {
+        let Some(bytes) = self.policy.lock().for_directory() else { return reply.ok() };
+        match self.send.try_send(Job::Directory(dir, bytes, reply)) {
+            Err(TrySendError::Full(job) | TrySendError::Disconnected(job)) => {
+                if let Job::Directory(_, _, reply) = job {
+                    reply.ok();
+                }
+            }
+            Ok(()) => {}
+        }
+    }
+}
+
+/// A job that was begun.
+struct Work {
+    files: Box<dyn Iterator<Item = Ino>>,
+    /// Bytes stored.
+    stored: u64,
+    reply: Option<ReplyDirectoryPlus>,
+    /// The last file that was stored.
+    last: Option<Ino>,
+}
+
+impl Pushes {
+    /// Stores until the serving threads are gone.
+    pub(in crate::fuse) fn run(self, tree: &Arc<dyn Tree>, notifier: &Notifier) {
+        let warm = warmer(tree);
+        let mut begun: Vec<Work> = Vec::new();
+        loop {
+            // What was asked for last goes first: a reader is there now.
+            let job = match begun.is_empty() {
+                true => self.receive.recv().map_err(|_| TryRecvError::Disconnected),
+                false => self.receive.try_recv(),
+            };
+            match job {
+                Ok(job) => begun.extend(self.begin(&**tree, job, begun.len())),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => return,
+            }
+            let Some(work) = begun.last_mut() else { continue };
+            let Some(cut) = self.store_next(&**tree, notifier, work) else { continue };
+            self.policy.lock().end(cut);
+            let done = begun.pop();
+            if let (Some(warm), Some(last)) = (&warm, done.and_then(Work::finish)) {
+                let _ = warm.try_send(last);
+            }
+        }
+    }
+
+    /// Begins a job, unless too many are.
+    fn begin(&self, tree: &dyn Tree, job: Job, begun: usize) -> Option<Work> {
+        let (files, bytes, reply): (Box<dyn Iterator<Item = Ino>>, _, _) = match job {
+            Job::Window(Ahead { from, bytes }) => {
+                let until = self.policy.lock().known_until(from)?;
+                (Box::new((from..=until).take(MAX_FILES)), bytes, None)
+            }
+            Job::Directory(dir, bytes, reply) => {
+                (Box::new(files_of(tree, dir).into_iter()), bytes, Some(reply))
+            }
+        };
+        let mut files = files.peekable();
+        let first = files.peek().copied();
+        let work = Work { files: Box::new(files), stored: 0, reply, last: None };
+        match first {
+            Some(first) if begun < MAX_BEGUN => {
+                self.policy.lock().begin(first, bytes);
+                Some(work)
+            }
+            _ => {
+                work.finish();
+                None
+            }
+        }
+    }
+
+    /// Stores the next file of `work`; when there is no next, whether its length
+    /// is the reason.
+    fn store_next(&self, tree: &dyn Tree, notifier: &Notifier, work: &mut Work) -> Option<bool> {
+        let Some(ino) = work.files.next() else { return Some(false) };
+        let mut step = Step::Leave;
+        let looked = tree.small_file(ino, SMALL_FILE, &mut |content| {
+            step = self.policy.lock().step(ino, content.len() as u64);
+            if step == Step::Store {
+                // An inode that the kernel does not know (any more) is refused: fine.
+                let _ = notifier.store(INodeNo(ino), 0, content);
+                work.stored += content.len() as u64;
+                work.last = Some(ino);
+            }
+        });
+        if let Err(error) = looked {
+            log::debug!("content of inode {ino}, ahead: {error}");
+        }
+        if work.stored >= FIRST_BATCH
+            && let Some(reply) = work.reply.take()
+        {
+            reply.ok();
+        }
+        (step == Step::Stop).then_some(true)
+    }
+}
+
+impl Work {
+    /// Answers who waits for it; gives the last file that was stored.
+    fn finish(self) -> Option<Ino> {
+        if let Some(reply) = self.reply {
+            reply.ok();
+        }
+        self.last
+    }
+}
+
+/// The regular files of a directory in the order of its listing.
+fn files_of(tree: &dyn Tree, dir: Ino) -> Vec<Ino> {
+    let mut files = Vec::new();
+    let listed = tree.read_dir(dir, 0, &mut |entry| {
+        if entry.kind == FileKind::Regular {
+            files.push(entry.ino);
+        }
+        files.len() < MAX_FILES
+    });
+    if let Err(error) = listed {
+        log::debug!("directory {dir}, ahead: {error}");
+    }
+    files
+}
+
+/// A thread that decodes what follows the files it is sent, until the sender is
+/// gone; None if there can be none.
+fn warmer(tree: &Arc<dyn Tree>) -> Option<SyncSender<Ino>> {
+    let (send, receive) = sync_channel(1);
+    let tree = Arc::clone(tree);
+    let run = move || {
+        while let Ok(ino) = receive.recv() {
+            if let Err(error) = tree.warm_after(ino) {
+                log::debug!("what follows inode {ino}, ahead: {error}");
+            }
+        }
+    };
+    let thread = std::thread::Builder::new().name("pxfs-warm".into()).spawn(run);
+    thread.ok().map(|_| send)
+}
