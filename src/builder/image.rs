@@ -24,7 +24,7 @@ use crate::fs::{
 };
 use crate::legacy::root::{DESCRIPTION, REQUIRES, ReadAt, clean_path};
 use crate::mkfs::{
-    Excludes, HardLinks, MkfsError, Options, Progress, Source, Summary, XattrChoice, make,
+    Effort, Excludes, HardLinks, MkfsError, Options, Progress, Source, Summary, XattrChoice, make,
 };
 use crate::picture::{Container, OpenOptions, Picture};
 use crate::store::{Encoding, Store};
@@ -353,8 +353,8 @@ pub(crate) fn plain_options(threads: usize) -> Result<Options, MkfsError> {
     Ok(Options {
         label: String::new(),
         uuid: None,
-        encoding: Encoding { codec: Codec::Zstd, level: 9 },
-        block_log: 20,
+        encoding: Encoding { codec: Codec::Zstd, level: Effort::default().level() },
+        block_log: Effort::default().block_log(),
         threads,
         channels: crate::picture::Channels::Rgba,
         cover: None,

@@ -14,7 +14,7 @@ use super::Outcome;
 use super::mkfs_progress::{ProgressChoice, print_summary, progress_for};
 use super::size::{parse_size, show_size};
 use crate::format::Codec;
-use crate::mkfs::{Excludes, HardLinks, Options, Source, XattrChoice, make};
+use crate::mkfs::{Effort, Excludes, HardLinks, Options, Source, XattrChoice, make};
 use crate::picture::{Channels, Geometry};
 use crate::store::Encoding;
 
@@ -36,16 +36,23 @@ struct Args {
     /// UUID; derived from the content if not given
     #[arg(long, short = 'U')]
     uuid: Option<String>,
-    /// Compression level, 1 to 22 for zstd
-    #[arg(long, short = 'l', default_value_t = 9, value_parser = clap::value_parser!(i32).range(1..=22))]
-    level: i32,
+    /// Compression level, 1 to 22 for zstd [default: 8]
+    #[arg(long, short = 'l', value_parser = clap::value_parser!(i32).range(1..=22))]
+    level: Option<i32>,
+    /// In little time: level 2, blocks of 1M
+    #[arg(long, conflicts_with_all = ["level", "best"])]
+    fast: bool,
+    /// As small as possible: level 16, blocks of 8M
+    #[arg(long, conflicts_with = "level")]
+    best: bool,
     /// Codec
     #[arg(long, value_enum, default_value_t = CodecChoice::Zstd)]
     codec: CodecChoice,
-    /// Size of the blocks that small files are packed in: a power of two, 32K to 16M;
-    /// large files are cut into chunks of an eighth of it
-    #[arg(long, short = 'b', default_value = "1M", value_parser = parse_block_size)]
-    block_size: u8,
+    /// Size of the blocks that small files are packed in and large texts are cut into:
+    /// a power of two, 32K to 16M; large binaries are cut into chunks of an eighth of
+    /// it, or 256K if that is less [default: 4M]
+    #[arg(long, short = 'b', value_parser = parse_block_size)]
+    block_size: Option<u8>,
     /// Threads that read and compress [default: the number of processors]
     #[arg(long, short = 'j', value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
@@ -183,6 +190,12 @@ fn options_of(args: &Args) -> anyhow::Result<Options> {
         CodecChoice::Zstd => Codec::Zstd,
         CodecChoice::None => Codec::None,
     };
+    let effort = match (args.fast, args.best) {
+        (true, _) => Effort::Fast,
+        (_, true) => Effort::Best,
+        _ => Effort::Usual,
+    };
+    let level = args.level.unwrap_or(effort.level());
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let created = source_date_epoch()?.map(|secs| (secs, 0));
     // An empty picture has no file whose time could stand for its own.
@@ -193,8 +206,8 @@ fn options_of(args: &Args) -> anyhow::Result<Options> {
     Ok(Options {
         label: args.label.clone(),
         uuid: args.uuid.as_deref().map(parse_uuid).transpose()?,
-        encoding: Encoding { codec, level: args.level },
-        block_log: args.block_size,
+        encoding: Encoding { codec, level },
+        block_log: args.block_size.unwrap_or(effort.block_log()),
         threads: args.threads.map_or(processors, usize::from),
         channels,
         cover: args.cover.clone(),

@@ -5,8 +5,11 @@ use super::FormatError;
 /// Incompatible: blocks and nodes may be compressed with zstd.
 pub const INCOMPAT_ZSTD: u64 = 1 << 0;
 
+/// Incompatible: blocks may have gone through the x86 filter before zstd.
+pub const INCOMPAT_X86: u64 = 1 << 1;
+
 /// All incompatible features this program knows, with their names.
-const KNOWN_INCOMPAT: &[(u64, &str)] = &[(INCOMPAT_ZSTD, "zstd")];
+const KNOWN_INCOMPAT: &[(u64, &str)] = &[(INCOMPAT_ZSTD, "zstd"), (INCOMPAT_X86, "x86")];
 
 /// Refuses a picture whose incompatible features are not all known.
 ///
@@ -29,7 +32,7 @@ mod tests {
 
     #[test]
     fn unknown_features_are_named() {
-        assert_eq!(check_features(INCOMPAT_ZSTD), Ok(()));
+        assert_eq!(check_features(INCOMPAT_ZSTD | INCOMPAT_X86), Ok(()));
         let error = check_features(INCOMPAT_ZSTD | 1 << 5 | 1 << 63).expect_err("unknown bits");
         assert!(error.to_string().contains("incompat-5, incompat-63"), "{error}");
     }

@@ -22,7 +22,7 @@ pub use content::{
 };
 pub use dirent::{DirentRecord, KindByte, MAX_NAME, dir_prefix, dirent_key, is_valid_name};
 pub use error::FormatError;
-pub use features::{INCOMPAT_ZSTD, check_features};
+pub use features::{INCOMPAT_X86, INCOMPAT_ZSTD, check_features};
 pub use inode::{InodeData, InodeRecord, MAX_MAJOR, MAX_MINOR};
 pub use node::{ENTRY_OVERHEAD, MAX_NODE, NODE_HEADER, Node, NodeBuilder};
 pub use pixel_type::PixelType;

@@ -1,7 +1,7 @@
 //! References to stored bytes: where in the stream, how long, how encoded, and their checksums.
 
 use super::bytes::Fields;
-use super::{Digest, FormatError};
+use super::{Digest, FormatError, INCOMPAT_X86, INCOMPAT_ZSTD};
 
 /// Number of a data block.
 pub type BlockNo = u64;
@@ -19,13 +19,25 @@ pub enum Codec {
     None = 0,
     /// One zstd frame (RFC 8878).
     Zstd = 1,
+    /// One zstd frame of bytes that went through the x86 filter.
+    ZstdX86 = 2,
 }
 
 impl Codec {
+    /// The incompatible features that a picture with such blocks must have.
+    pub fn features(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Zstd => INCOMPAT_ZSTD,
+            Self::ZstdX86 => INCOMPAT_ZSTD | INCOMPAT_X86,
+        }
+    }
+
     fn from_byte(byte: u8) -> Result<Self, FormatError> {
         match byte {
             0 => Ok(Self::None),
             1 => Ok(Self::Zstd),
+            2 => Ok(Self::ZstdX86),
             _ => Err(FormatError::field("block reference", "codec", byte)),
         }
     }

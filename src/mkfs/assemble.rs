@@ -1,5 +1,6 @@
 //! The picture itself: header, cover, plane of pixels, blocks, trees, superblocks.
 
+use std::collections::VecDeque;
 use std::fs::File;
 
 use sha2::{Digest as _, Sha256};
@@ -7,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 use super::contents::ContentWriter;
 use super::cover::Cover;
 use super::error::{MkfsError, Result};
+use super::output::Output;
+use super::pool::{Pool, Ticket};
 use super::records::{Records, visit_inodes};
 use super::sorter::Sorter;
 use super::{Options, Summary};
@@ -14,7 +17,7 @@ use crate::format::{
     HEADER_LEN, INCOMPAT_ZSTD, SLOT_OFFSETS, StoredRef, Superblock, TREE_COUNT, TreeKind, TreeRoot,
 };
 use crate::picture::{Channels, Geometry, PngWriter};
-use crate::store::{Encoded, Encoder, Encoding, NodeSink, TreeWriter, hex};
+use crate::store::{Encoded, Nature, NodeSink, TreeWriter, hex};
 
 /// Writes the picture into `file` from everything collected; returns the file
 /// and the superblock that was written.
@@ -27,7 +30,8 @@ pub(super) fn assemble(
 ) -> Result<File> {
     let cover = options.cover.as_deref().map(Cover::load).transpose()?;
     let next_block = contents.next_block();
-    let ContentWriter { pixels, spool, contents, ids, extents, blocks, .. } = contents;
+    let features = contents.features;
+    let ContentWriter { pool, pixels, spool, contents, ids, extents, blocks, .. } = contents;
     let counters = Counters {
         next_ino: records.next_ino(),
         next_content: pixels.len() + 1,
@@ -55,27 +59,34 @@ pub(super) fn assemble(
     }
     out.pad_to_row()?;
     info.push((b"plane".to_vec(), span(out.position(), pixels.len())));
-    pixels.into_plane().drain(|piece| Ok(out.write(piece)?))?;
-    out.pad_to_row()?;
-
-    let blocks_start = out.position();
-    spool.drain(|piece| Ok(out.write(piece)?))?;
-    let mut trees = TreeBuilder::new(options, &mut out)?;
-    trees.build_moved(TreeKind::Blocks, blocks, blocks_start)?;
-    trees.build(TreeKind::Contents, contents)?;
-    trees.build(TreeKind::Ids, ids)?;
-    trees.build(TreeKind::Extents, extents)?;
-    trees.build(TreeKind::Xattrs, records.xattrs)?;
-    trees.build(TreeKind::Dirents, records.dirents)?;
-    trees.build_inodes(records.inodes)?;
-    trees.build_info(&info)?;
-    let roots = trees.roots;
+    let mut trees = TreeBuilder::new(pool, Output::new(out)?);
+    let built = (|| {
+        let out = &mut trees.sink.out;
+        out.write_spool(pixels.into_plane())?;
+        out.pad_to_row()?;
+        let blocks_start = out.position();
+        out.write_spool(spool)?;
+        // Written after the blocks, but built while those are being written.
+        trees.build_moved(TreeKind::Blocks, blocks, blocks_start)?;
+        trees.build(TreeKind::Contents, contents)?;
+        trees.build(TreeKind::Ids, ids)?;
+        trees.build(TreeKind::Extents, extents)?;
+        trees.build(TreeKind::Xattrs, records.xattrs)?;
+        trees.build(TreeKind::Dirents, records.dirents)?;
+        trees.build_inodes(records.inodes)?;
+        trees.build_info(&info)
+    })();
+    let TreeBuilder { roots, sink } = trees;
+    let mut out = match built {
+        Ok(()) => sink.out.finish()?,
+        Err(error) => return Err(sink.out.explain(error)),
+    };
 
     let created = options.created.or(stats.newest).unwrap_or_default();
     let superblock = Superblock {
         channels: options.channels,
         width: geometry.width(),
-        incompat: INCOMPAT_ZSTD,
+        incompat: INCOMPAT_ZSTD | features,
         uuid: options.uuid.unwrap_or_else(|| derived_uuid(&roots)),
         label: options.label.clone(),
         generation: 1,
@@ -162,28 +173,36 @@ pub fn format_uuid(uuid: &[u8; 16]) -> String {
 
 /// Writes trees to the end of the picture.
 struct TreeBuilder<'a> {
-    encoder: Encoder,
     sink: PictureSink<'a>,
     roots: [Option<TreeRoot>; TREE_COUNT],
 }
 
-struct PictureSink<'a>(&'a mut PngWriter);
+/// Has nodes encoded by the pool.
+struct PictureSink<'a> {
+    pool: &'a Pool,
+    out: Output,
+    begun: VecDeque<Ticket<std::io::Result<Encoded>>>,
+}
 
 impl NodeSink for PictureSink<'_> {
-    fn append(&mut self, encoded: Encoded) -> std::io::Result<StoredRef> {
-        let at = encoded.placed_at(self.0.position());
-        self.0.write(&encoded.bytes).map_err(std::io::Error::other)?;
+    fn begin(&mut self, raw: Vec<u8>) -> std::io::Result<()> {
+        self.begun.push_back(self.pool.encode(Nature::Node, raw));
+        Ok(())
+    }
+
+    fn place(&mut self) -> std::io::Result<StoredRef> {
+        let ticket = self.begun.pop_front();
+        let encoded = ticket.ok_or_else(|| std::io::Error::other("no node to place"))?.wait()??;
+        let at = encoded.placed_at(self.out.position());
+        self.out.write(encoded.bytes).map_err(std::io::Error::other)?;
         Ok(at)
     }
 }
 
 impl<'a> TreeBuilder<'a> {
-    fn new(options: &Options, out: &'a mut PngWriter) -> Result<Self> {
-        // Nodes are small: beyond this level zstd finds nothing more in them.
-        let level = options.encoding.level.min(12);
-        let encoder = Encoder::new(Encoding { level, ..options.encoding })
-            .map_err(|source| MkfsError::output("metadata", source))?;
-        Ok(Self { encoder, sink: PictureSink(out), roots: [None; TREE_COUNT] })
+    fn new(pool: &'a Pool, out: Output) -> Self {
+        let sink = PictureSink { pool, out, begun: VecDeque::new() };
+        Self { sink, roots: [None; TREE_COUNT] }
     }
 
     fn build(&mut self, tree: TreeKind, sorter: Sorter) -> Result<()> {
@@ -201,8 +220,8 @@ impl<'a> TreeBuilder<'a> {
     /// Builds the inode tree, in which all names of an inode are counted.
     fn build_inodes(&mut self, sorter: Sorter) -> Result<()> {
         let mut writer = TreeWriter::new(TreeKind::Inodes);
-        let (encoder, sink) = (&mut self.encoder, &mut self.sink);
-        visit_inodes(sorter, |key, value| writer.push(key, value, encoder, sink))
+        let sink = &mut self.sink;
+        visit_inodes(sorter, |key, value| writer.push(key, value, sink))
             .map_err(|source| MkfsError::output("metadata", source))?;
         self.finish(TreeKind::Inodes, writer)
     }
@@ -218,13 +237,13 @@ impl<'a> TreeBuilder<'a> {
         let mut sorted = sorter.finish().map_err(failed)?;
         while let Some((key, value)) = sorted.next().map_err(failed)? {
             let value = map(value);
-            writer.push(key, &value, &mut self.encoder, &mut self.sink).map_err(failed)?;
+            writer.push(key, &value, &mut self.sink).map_err(failed)?;
         }
         self.finish(tree, writer)
     }
 
     fn finish(&mut self, tree: TreeKind, writer: TreeWriter) -> Result<()> {
-        let root = writer.finish(&mut self.encoder, &mut self.sink);
+        let root = writer.finish(&mut self.sink);
         self.roots[tree as usize] = root.map_err(|source| MkfsError::output("metadata", source))?;
         Ok(())
     }
@@ -233,7 +252,7 @@ impl<'a> TreeBuilder<'a> {
         let failed = |source| MkfsError::output("metadata", source);
         let mut writer = TreeWriter::new(TreeKind::Info);
         for (key, value) in entries {
-            writer.push(key, value, &mut self.encoder, &mut self.sink).map_err(failed)?;
+            writer.push(key, value, &mut self.sink).map_err(failed)?;
         }
         self.finish(TreeKind::Info, writer)
     }

@@ -17,14 +17,17 @@ use crate::format::{
     BlockNo, ContentNo, ContentRecord, Digest, Extent, ExtentKind, Extents, PixelId, extent_key,
     number_key,
 };
-use crate::store::Encoded;
+use crate::store::{Encoded, Nature};
+
+/// Bytes of a small file that are looked at to see what it is.
+const NATURE: usize = 32 << 10;
 
 /// Sizes of blocks, as logarithms, and of pixels.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
     /// Blocks that small files are packed in.
     pub block_log: u8,
-    /// Chunks that large files are cut into.
+    /// Chunks that binaries are cut into.
     pub chunk_log: u8,
     /// Bytes of a pixel.
     pub pixel: u64,
@@ -34,6 +37,21 @@ impl Sizes {
     /// The largest file that is packed whole: two of them fill a block.
     pub(super) fn small(self) -> u64 {
         1 << (self.block_log - 1)
+    }
+
+    /// log2 of the size of the chunks that a file is cut into. A text is read
+    /// from its beginning, by and large, and compresses better in one piece.
+    pub(super) fn chunk_log_of(self, nature: Nature) -> u8 {
+        match nature {
+            Nature::Plain | Nature::Node => self.block_log,
+            Nature::Binary | Nature::X86 => self.chunk_log,
+        }
+    }
+
+    /// Whether a small file is cut into chunks all the same: of a binary any
+    /// part may be wanted, and that part alone is to be decoded.
+    fn cuts(self, nature: Nature, len: usize) -> bool {
+        nature != Nature::Plain && len > 2 << self.chunk_log
     }
 }
 
@@ -97,12 +115,21 @@ pub(super) struct ContentStats {
     pub duplicate_files: u64,
 }
 
+/// A block that is being encoded.
+#[derive(Debug)]
+struct InFlight {
+    block: BlockNo,
+    /// Its raw bytes.
+    len: usize,
+    ticket: Ticket<io::Result<Encoded>>,
+}
+
 /// Turns contents into blocks and records.
 #[derive(Debug)]
 pub(super) struct ContentWriter<'a> {
-    pool: &'a Pool,
+    pub(super) pool: &'a Pool,
     pub(super) scratch: Scratch,
-    sizes: Sizes,
+    pub(super) sizes: Sizes,
     pub(super) pixels: Pixels,
     pub(super) spool: Spool,
     pub(super) stats: ContentStats,
@@ -110,8 +137,12 @@ pub(super) struct ContentWriter<'a> {
     pack: Vec<u8>,
     pack_block: Option<BlockNo>,
     pub(super) next_block: BlockNo,
-    in_flight: VecDeque<(BlockNo, Ticket<io::Result<Encoded>>)>,
+    in_flight: VecDeque<InFlight>,
+    /// Raw bytes of those, and how many they may be.
+    bytes_in_flight: usize,
     max_in_flight: usize,
+    /// Incompatible features that the blocks so far call for.
+    pub(super) features: u64,
     /// Size and hash of the first chunk of each large content: only a file
     /// that agrees in both can be a duplicate and is read twice.
     pub(super) large_seen: Table<24, 0>,
@@ -139,8 +170,10 @@ impl<'a> ContentWriter<'a> {
             pack_block: None,
             next_block: 1,
             in_flight: VecDeque::new(),
+            bytes_in_flight: 0,
             // Enough to keep the workers busy while chunks are written.
-            max_in_flight: 4 * threads + 4,
+            max_in_flight: (2 * threads + 2) << sizes.block_log,
+            features: 0,
             large_seen: Table::new(scratch),
             scratch: scratch.clone(),
             contents: Sorter::new(scratch),
@@ -160,7 +193,8 @@ impl<'a> ContentWriter<'a> {
         self.sizes.small()
     }
 
-    /// log2 of the size of the chunks of [`ContentWriter::add_run`].
+    /// log2 of the size of the chunks of [`ContentWriter::add_run`], and of those
+    /// of binaries.
     pub(super) fn chunk_log(&self) -> u8 {
         self.sizes.chunk_log
     }
@@ -174,7 +208,10 @@ impl<'a> ContentWriter<'a> {
             Found::New { number, id, first } => (number, id, first),
         };
         let mut extents = Extents::None;
-        if !bytes.is_empty() {
+        let nature = Nature::of(&bytes[..bytes.len().min(NATURE)]);
+        if self.sizes.cuts(nature, bytes.len()) {
+            extents = self.cut(number, small, nature)?;
+        } else if !bytes.is_empty() {
             let (block, mut offset) = self.pack(bytes)?;
             for &(logical, len) in segments {
                 let kind = ExtentKind::Data;
@@ -191,6 +228,29 @@ impl<'a> ContentWriter<'a> {
         Ok(number)
     }
 
+    /// Cuts a small content into chunks, segment by segment.
+    fn cut(&mut self, number: ContentNo, small: &SmallContent, nature: Nature) -> Result<Extents> {
+        let mut extents = Extents::None;
+        let mut rest = small.bytes.as_slice();
+        for &(logical, len) in &small.segments {
+            let (segment, others) = rest.split_at(len as usize);
+            rest = others;
+            let (block, chunk_log) = (self.next_block, self.sizes.chunk_log);
+            for chunk in segment.chunks(1 << chunk_log) {
+                let block = take_number(&mut self.next_block);
+                self.encode(block, nature, chunk.to_vec())?;
+            }
+            let kind = ExtentKind::Data;
+            let extent = Extent { logical, len, block, offset: 0, chunk_log, kind };
+            extents = Extents::One(extent);
+            if small.segments.len() > 1 {
+                self.enter_extent(number, &extent)?;
+                extents = Extents::Tree;
+            }
+        }
+        Ok(extents)
+    }
+
     /// Puts bytes into the open block; returns its number and where they start.
     fn pack(&mut self, bytes: &[u8]) -> Result<(BlockNo, u32)> {
         if self.pack.len() + bytes.len() > 1 << self.sizes.block_log {
@@ -200,6 +260,7 @@ impl<'a> ContentWriter<'a> {
             Some(block) => block,
             None => *self.pack_block.insert(take_number(&mut self.next_block)),
         };
+        self.pack.reserve_exact((1 << self.sizes.block_log) - self.pack.len());
         let offset = self.pack.len() as u32;
         self.pack.extend_from_slice(bytes);
         Ok((block, offset))
@@ -210,7 +271,7 @@ impl<'a> ContentWriter<'a> {
             return Ok(());
         };
         let raw = std::mem::take(&mut self.pack);
-        self.encode(block, raw)
+        self.encode(block, Nature::Plain, raw)
     }
 
     pub(super) fn known(&mut self, number: ContentNo, size: u64) -> ContentNo {
@@ -248,28 +309,33 @@ impl<'a> ContentWriter<'a> {
         let first = self.next_block;
         for chunk in bytes.chunks(1 << self.sizes.chunk_log) {
             let block = take_number(&mut self.next_block);
-            self.encode(block, chunk.to_vec())?;
+            self.encode(block, Nature::Plain, chunk.to_vec())?;
         }
         Ok(first)
     }
 
-    pub(super) fn encode(&mut self, block: BlockNo, raw: Vec<u8>) -> Result<()> {
-        while self.in_flight.len() >= self.max_in_flight {
+    pub(super) fn encode(&mut self, block: BlockNo, nature: Nature, raw: Vec<u8>) -> Result<()> {
+        let len = raw.len();
+        while self.bytes_in_flight + len > self.max_in_flight && !self.in_flight.is_empty() {
             self.write_oldest()?;
         }
-        self.in_flight.push_back((block, self.pool.encode(raw)));
+        self.bytes_in_flight += len;
+        let ticket = self.pool.encode(nature, raw);
+        self.in_flight.push_back(InFlight { block, len, ticket });
         Ok(())
     }
 
     fn write_oldest(&mut self) -> Result<()> {
-        let Some((block, ticket)) = self.in_flight.pop_front() else {
+        let Some(InFlight { block, len, ticket }) = self.in_flight.pop_front() else {
             return Ok(());
         };
+        self.bytes_in_flight -= len;
         let encoded = ticket
             .wait()
             .and_then(|encoded| encoded)
             .map_err(|source| MkfsError::output(format!("block {block}"), source))?;
         let at = encoded.placed_at(self.spool.len());
+        self.features |= at.codec.features();
         self.spool.write(&encoded.bytes)?;
         self.blocks.push(&number_key(block), &at.to_bytes()).map_err(spill_error)
     }

@@ -14,6 +14,7 @@ use super::pixels::Found;
 use super::read::{next_segment, read_full_at};
 use super::tape::Tape;
 use crate::format::{ContentNo, Digest, Extent, ExtentKind, Extents};
+use crate::store::Nature;
 
 /// Bytes of extents of one file that are kept in memory.
 const EXTENTS_IN_MEMORY: usize = 1 << 20;
@@ -182,13 +183,18 @@ impl ContentWriter<'_> {
         large: &LargeContent<'_>,
         progress: &mut dyn Progress,
     ) -> Result<Stored> {
-        if !self.may_be_stored(large)? {
-            return self.store_large(large, None, Some(progress));
+        let first = match large.segment_from(0)? {
+            Some((start, len)) => large.read(start, len.min(self.chunk_len()))?,
+            None => Vec::new(),
+        };
+        let nature = Nature::of(&first);
+        if !self.may_be_stored(large.size, &first)? {
+            return self.store_large(large, nature, None, Some(progress));
         }
         let chunk_len = self.chunk_len();
         let sums = large.read_all(chunk_len, Some(progress), |_, _, _| Ok(()))?;
         if !self.pixels.is_known(&sums.digest)? {
-            return self.store_large(large, None, None);
+            return self.store_large(large, nature, None, None);
         }
         match self.pixels.enter(&sums.digest, sums.layout.as_ref())? {
             Found::Known(number) => {
@@ -196,19 +202,15 @@ impl ContentWriter<'_> {
                 Ok(Stored { number, allocated: sums.allocated, sha256: sums.digest })
             }
             // The same bytes with other holes: a record of its own.
-            found => self.store_large(large, Some((sums.digest, found)), None),
+            found => self.store_large(large, nature, Some((sums.digest, found)), None),
         }
     }
 
     /// Whether there was a large content of the same size and the same first chunk.
-    fn may_be_stored(&mut self, large: &LargeContent<'_>) -> Result<bool> {
-        let first = match large.segment_from(0)? {
-            Some((start, len)) => large.read(start, len.min(self.chunk_len()))?,
-            None => Vec::new(),
-        };
+    fn may_be_stored(&mut self, size: u64, first: &[u8]) -> Result<bool> {
         let mut key = [0; 24];
-        key[..8].copy_from_slice(&large.size.to_le_bytes());
-        key[8..].copy_from_slice(&xxh3_128(&first).to_le_bytes());
+        key[..8].copy_from_slice(&size.to_le_bytes());
+        key[8..].copy_from_slice(&xxh3_128(first).to_le_bytes());
         let is_seen = self.large_seen.get(&key).map_err(spill_error)?.is_some();
         if !is_seen {
             self.large_seen.insert(&key, &[]).map_err(spill_error)?;
@@ -219,13 +221,15 @@ impl ContentWriter<'_> {
     fn store_large(
         &mut self,
         large: &LargeContent<'_>,
+        nature: Nature,
         entered: Option<(Digest, Found)>,
         progress: Option<&mut dyn Progress>,
     ) -> Result<Stored> {
         let done = Tape::with_limit(&self.scratch, EXTENTS_IN_MEMORY);
         let mut extents = ExtentList { done, last: None };
-        let sums = large.read_all(self.chunk_len(), progress, |at, starts_segment, chunk| {
-            self.add_chunk(&mut extents, at, chunk, starts_segment)
+        let chunk_len = 1 << self.sizes.chunk_log_of(nature);
+        let sums = large.read_all(chunk_len, progress, |at, starts_segment, chunk| {
+            self.add_chunk(&mut extents, at, chunk, starts_segment, nature)
         })?;
         let found = match entered {
             Some((expected, found)) if expected == sums.digest => found,
@@ -273,13 +277,14 @@ impl ContentWriter<'_> {
         logical: u64,
         chunk: Vec<u8>,
         starts_segment: bool,
+        nature: Nature,
     ) -> Result<()> {
         let len = chunk.len() as u64;
         let kind = if is_zero(&chunk) { ExtentKind::Zero } else { ExtentKind::Data };
         let mut block = 0;
         if kind == ExtentKind::Data {
             block = take_number(&mut self.next_block);
-            self.encode(block, chunk)?;
+            self.encode(block, nature, chunk)?;
         }
         if let Some(last) = extents.continued(kind, starts_segment) {
             // Blocks of one extent are consecutive: a zero chunk between two
@@ -287,7 +292,7 @@ impl ContentWriter<'_> {
             last.len += len;
             return Ok(());
         }
-        let chunk_log = self.chunk_log();
+        let chunk_log = self.sizes.chunk_log_of(nature);
         extents.push(Extent { logical, len, block, offset: 0, chunk_log, kind })
     }
 

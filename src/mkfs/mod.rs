@@ -19,6 +19,7 @@ mod exclude;
 mod hash_file;
 mod key_filter;
 mod large;
+mod output;
 mod pixels;
 pub(crate) mod pool;
 mod read;
@@ -73,6 +74,38 @@ pub enum HardLinks {
     Dissolve,
 }
 
+/// How much is made of the source: what `mkfs.pxfs` sets unless told in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// As fast as the files can be read, or nearly.
+    Fast,
+    /// Small and quick.
+    #[default]
+    Usual,
+    /// As small as can be had within minutes.
+    Best,
+}
+
+impl Effort {
+    /// The level of zstd.
+    pub fn level(self) -> i32 {
+        match self {
+            Self::Fast => 2,
+            Self::Usual => 8,
+            Self::Best => 16,
+        }
+    }
+
+    /// log2 of the size of the blocks.
+    pub fn block_log(self) -> u8 {
+        match self {
+            Self::Fast => 20,
+            Self::Usual => 22,
+            Self::Best => 23,
+        }
+    }
+}
+
 /// How a picture is made.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -111,10 +144,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// log2 of the size of the chunks that large files are cut into: an eighth
-    /// of a block, so that a random read decodes little.
+    /// log2 of the size of the chunks that large binaries are cut into: an eighth
+    /// of a block and at most 256 KiB, so that a random read decodes little.
     pub fn chunk_log(&self) -> u8 {
-        self.block_log.saturating_sub(3).max(12)
+        self.block_log.saturating_sub(3).clamp(12, 18)
     }
 }
 

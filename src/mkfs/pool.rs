@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::store::{Encoded, Encoder};
+use crate::store::{Encoded, Encoder, Nature};
 
 type Job<W> = Box<dyn FnOnce(&mut W) + Send>;
 
@@ -48,8 +48,8 @@ impl<T> Ticket<T> {
 
 impl Pool<Encoder> {
     /// Queues a block to be encoded.
-    pub(super) fn encode(&self, raw: Vec<u8>) -> Ticket<io::Result<Encoded>> {
-        self.run_urgent(move |encoder| encoder.encode(raw))
+    pub(super) fn encode(&self, nature: Nature, raw: Vec<u8>) -> Ticket<io::Result<Encoded>> {
+        self.run_urgent(move |encoder| encoder.encode_as(nature, raw))
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
         for (i, ticket) in tickets.into_iter().enumerate() {
             assert_eq!(ticket.wait().unwrap(), (i * i) as u64);
         }
-        let encoded = pool.encode(vec![5; 100_000]).wait().unwrap().unwrap();
+        let encoded = pool.encode(Nature::Plain, vec![5; 100_000]).wait().unwrap().unwrap();
         assert!(encoded.bytes.len() < 1000);
     }
 }

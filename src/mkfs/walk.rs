@@ -27,9 +27,9 @@ use super::scratch::Scratch;
 use super::sorter::{Sorted, Sorter};
 use super::table::Table;
 use super::tape::Tape;
-use super::xattr::{XattrChoice, read_xattrs};
+use super::xattr::{XattrChoice, read_xattrs, read_xattrs_of};
 use super::{HardLinks, MAX_PATH, Options, Progress};
-use crate::format::{InodeData, PixelType};
+use crate::format::{InodeData, PixelType, XattrSet};
 use crate::fs::{FileKind, ROOT_INO};
 
 /// Files that may be queued for reading. Each holds its directory open.
@@ -119,7 +119,7 @@ struct Waiting {
 }
 
 enum Reading {
-    Small(Ticket<Result<SmallContent>>),
+    Small(Ticket<Result<(SmallContent, XattrSet)>>),
     Large { dir: Arc<Dir>, name: Vec<u8>, facts: Facts },
 }
 
@@ -314,19 +314,21 @@ impl Walker<'_, '_> {
             check_path(&inner.path)?;
             return self.enter(inner, child.number, parent, area, &child.facts).map(Some);
         }
-        let meta = self.meta(&child.facts, || child_xattr_path(dir, name), &path())?;
         let bytes = FileBytes::default();
+        if kind == FileKind::Regular && child.facts.size > 0 {
+            // It is going to be opened, and its attributes read then.
+            let meta = self.meta_without_xattrs(&child.facts);
+            let inode = Waiting { ino: child.number, meta, bytes, area, data };
+            self.queue_file(dir, child, inode)?;
+            return Ok(None);
+        }
+        let meta = self.meta(&child.facts, || child_xattr_path(dir, name), &path())?;
         if kind == FileKind::Directory {
             let new = NewInode { meta: &meta, nlink: 2, bytes, pixel_type: area, data };
             self.records.inode(child.number, new, self.contents)?;
             return Ok(None);
         }
-        let inode = Waiting { ino: child.number, meta, bytes, area, data };
-        if kind == FileKind::Regular && child.facts.size > 0 {
-            self.queue_file(dir, child, inode)?;
-        } else {
-            self.record(inode)?;
-        }
+        self.record(Waiting { ino: child.number, meta, bytes, area, data })?;
         Ok(None)
     }
 
@@ -336,14 +338,19 @@ impl Walker<'_, '_> {
     }
 
     fn meta(&self, facts: &Facts, xattrs: impl Fn() -> PathBuf, path: &Path) -> Result<Meta> {
-        let (uid, gid) = if self.options.all_root { (0, 0) } else { (facts.uid, facts.gid) };
         let set = match self.options.xattrs {
-            XattrChoice::None => Default::default(),
+            XattrChoice::None => XattrSet::default(),
             choice => {
                 read_xattrs(&xattrs(), choice).map_err(|error| MkfsError::source(path, error))?
             }
         };
-        Ok(Meta { perm: facts.mode & 0o7777, uid, gid, mtime: facts.mtime, xattrs: set })
+        Ok(Meta { xattrs: set, ..self.meta_without_xattrs(facts) })
+    }
+
+    fn meta_without_xattrs(&self, facts: &Facts) -> Meta {
+        let (uid, gid) = if self.options.all_root { (0, 0) } else { (facts.uid, facts.gid) };
+        let xattrs = XattrSet::default();
+        Meta { perm: facts.mode & 0o7777, uid, gid, mtime: facts.mtime, xattrs }
     }
 
     fn queue_file(&mut self, dir: &Arc<Dir>, child: Child, mut inode: Waiting) -> Result<()> {
@@ -355,7 +362,8 @@ impl Walker<'_, '_> {
         let (dir, Child { name, facts, .. }) = (Arc::clone(dir), child);
         let reading = if size <= self.small {
             self.queued_bytes += size;
-            Reading::Small(self.pool.run(move |_| read_small_file(&dir, &name, &facts)))
+            let choice = self.options.xattrs;
+            Reading::Small(self.pool.run(move |_| read_small_file(&dir, &name, &facts, choice)))
         } else {
             Reading::Large { dir, name, facts }
         };
@@ -372,8 +380,9 @@ impl Walker<'_, '_> {
         let number = match reading {
             Reading::Small(ticket) => {
                 self.queued_bytes -= size;
-                let small =
-                    ticket.wait().map_err(|error| MkfsError::source("a source file", error))??;
+                let read = ticket.wait().map_err(|error| MkfsError::source("a source file", error));
+                let (small, xattrs) = read??;
+                inode.meta.xattrs = xattrs;
                 inode.bytes.allocated = allocated(&small.segments);
                 self.progress.bytes(size);
                 self.contents.add_small(&small)?
@@ -381,6 +390,8 @@ impl Walker<'_, '_> {
             Reading::Large { dir, name, facts } => {
                 let path = dir.path.join(OsStr::from_bytes(&name));
                 let file = open_file(&dir, &name, &facts)?;
+                let xattrs = read_xattrs_of(&file, self.options.xattrs);
+                inode.meta.xattrs = xattrs.map_err(|error| MkfsError::source(&path, error))?;
                 // Most files have room for all their bytes, and so no holes.
                 let is_dense = facts.allocated >= size;
                 let layout = if is_dense { Layout::Dense } else { Layout::AskFile };
@@ -479,10 +490,16 @@ fn open_file(dir: &Dir, name: &[u8], listed: &Facts) -> Result<File> {
     Ok(File::from(fd))
 }
 
-fn read_small_file(dir: &Dir, name: &[u8], facts: &Facts) -> Result<SmallContent> {
+fn read_small_file(
+    dir: &Dir,
+    name: &[u8],
+    facts: &Facts,
+    choice: XattrChoice,
+) -> Result<(SmallContent, XattrSet)> {
     let file = open_file(dir, name, facts)?;
     let path = || dir.path.join(OsStr::from_bytes(name));
-    read_small(&file, facts.size, facts.allocated, path)
+    let xattrs = read_xattrs_of(&file, choice).map_err(|error| MkfsError::source(path(), error))?;
+    Ok((read_small(&file, facts.size, facts.allocated, path)?, xattrs))
 }
 
 /// Paths for the xattr system calls that take no descriptor of a symlink or a

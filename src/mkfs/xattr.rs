@@ -1,5 +1,6 @@
 //! Reading the extended attributes of a source file.
 
+use std::fs::File;
 use std::path::Path;
 
 use rustix::io::Errno;
@@ -31,7 +32,27 @@ impl XattrChoice {
 
 /// The attributes of the file at `path` (symlinks are not followed), sorted.
 pub(super) fn read_xattrs(path: &Path, choice: XattrChoice) -> rustix::io::Result<XattrSet> {
-    let list = match grow(|buf| rustix::fs::llistxattr(path, buf)) {
+    let list = |buf: &mut [u8]| rustix::fs::llistxattr(path, buf);
+    let get = |name: &[u8], buf: &mut [u8]| rustix::fs::lgetxattr(path, name, buf);
+    collect(choice, list, get)
+}
+
+/// The attributes of an open file, sorted.
+pub(super) fn read_xattrs_of(file: &File, choice: XattrChoice) -> rustix::io::Result<XattrSet> {
+    let list = |buf: &mut [u8]| rustix::fs::flistxattr(file, buf);
+    let get = |name: &[u8], buf: &mut [u8]| rustix::fs::fgetxattr(file, name, buf);
+    collect(choice, list, get)
+}
+
+fn collect(
+    choice: XattrChoice,
+    list: impl Fn(&mut [u8]) -> rustix::io::Result<usize>,
+    get: impl Fn(&[u8], &mut [u8]) -> rustix::io::Result<usize>,
+) -> rustix::io::Result<XattrSet> {
+    if choice == XattrChoice::None {
+        return Ok(XattrSet::default());
+    }
+    let list = match grow(list) {
         Ok(list) => list,
         // The file system has none, or the file's type cannot have any.
         Err(Errno::OPNOTSUPP | Errno::PERM | Errno::ACCESS) => return Ok(XattrSet::default()),
@@ -42,7 +63,7 @@ pub(super) fn read_xattrs(path: &Path, choice: XattrChoice) -> rustix::io::Resul
         if !choice.wants(name) {
             continue;
         }
-        match grow(|buf| rustix::fs::lgetxattr(path, name, buf)) {
+        match grow(|buf| get(name, buf)) {
             Ok(value) => set.push((name.to_vec(), value)),
             Err(Errno::NODATA) => {}
             Err(error) => return Err(error),

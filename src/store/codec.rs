@@ -5,9 +5,10 @@ use std::cell::RefCell;
 use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 use zstd::bulk::{Compressor, Decompressor};
-use zstd::zstd_safe::find_frame_compressed_size;
+use zstd::zstd_safe::{CParameter, compress_bound, find_frame_compressed_size};
 
-use crate::format::{Codec, StoredRef};
+use super::filter;
+use crate::format::{Codec, MAX_BLOCK, StoredRef};
 
 thread_local! {
     // A decompressor's tables are 100 KiB and slow to set up for 32 KiB nodes.
@@ -18,6 +19,11 @@ thread_local! {
 pub(super) fn decode(codec: Codec, stored: Vec<u8>, raw: usize) -> Option<Vec<u8>> {
     match codec {
         Codec::None => (stored.len() == raw).then_some(stored),
+        Codec::ZstdX86 => {
+            let mut bytes = decode(Codec::Zstd, stored, raw)?;
+            filter::undo(&mut bytes);
+            Some(bytes)
+        }
         // One frame, and nothing behind it: what a second one held would be unseen.
         Codec::Zstd if find_frame_compressed_size(&stored) != Ok(stored.len()) => None,
         Codec::Zstd => DECOMPRESSOR.with_borrow_mut(|slot| {
@@ -39,6 +45,43 @@ pub struct Encoding {
     pub level: i32,
 }
 
+/// What is in a block, as far as it says how to encode it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Nature {
+    /// Text, small files.
+    Plain,
+    /// Metadata.
+    Node,
+    /// Data that is no text.
+    Binary,
+    /// Programs for x86 processors.
+    X86,
+}
+
+impl Nature {
+    /// What a file is that begins with `start`: some KiB of it, or all.
+    pub fn of(start: &[u8]) -> Self {
+        if is_x86(start) {
+            Self::X86
+        } else if start.contains(&0) {
+            Self::Binary
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// Whether the head of a program says that it is for x86, of 32 or 64 bits.
+fn is_x86(start: &[u8]) -> bool {
+    let number = |at: usize| start.get(at..at + 2).map_or(0, |b| u16::from_le_bytes([b[0], b[1]]));
+    if start.starts_with(b"\x7fELF") {
+        return matches!(number(18), 3 | 62);
+    }
+    let head = usize::from(number(0x3c));
+    let is_pe = start.starts_with(b"MZ") && start.get(head..head + 4) == Some(b"PE\0\0");
+    is_pe && matches!(number(head + 4), 0x14c | 0x8664)
+}
+
 /// Encoded bytes that still want a place in the stream.
 #[derive(Debug)]
 pub struct Encoded {
@@ -54,10 +97,25 @@ impl Encoded {
     }
 }
 
+/// The first level that is slow on what does not shrink.
+const SLOW: i32 = 13;
+
+/// Blocks above this many bytes are large ones to zstd.
+const LARGE: usize = 256 << 10;
+
+/// Binaries are stored in smaller chunks, which take less time at the same level.
+fn level_of_binaries(level: i32) -> i32 {
+    if level < 5 { level } else { (level + 1).min(22) }
+}
+
 /// Encodes blocks; one per thread.
 pub struct Encoder {
     encoding: Encoding,
     compressor: Option<Compressor<'static>>,
+    /// Room for what it makes.
+    output: Vec<u8>,
+    /// What the compressor is set to.
+    tuned: Option<(i32, bool)>,
 }
 
 impl Encoder {
@@ -68,9 +126,9 @@ impl Encoder {
     pub fn new(encoding: Encoding) -> std::io::Result<Self> {
         let compressor = match encoding.codec {
             Codec::None => None,
-            Codec::Zstd => Some(Compressor::new(encoding.level)?),
+            Codec::Zstd | Codec::ZstdX86 => Some(Compressor::new(encoding.level)?),
         };
-        Ok(Self { encoding, compressor })
+        Ok(Self { encoding, compressor, output: Vec::new(), tuned: None })
     }
 
     /// Encodes `raw`, which is not empty and at most `MAX_BLOCK` long.
@@ -78,8 +136,16 @@ impl Encoder {
     /// # Errors
     /// When zstd fails.
     pub fn encode(&mut self, raw: Vec<u8>) -> std::io::Result<Encoded> {
+        self.encode_as(Nature::Plain, raw)
+    }
+
+    /// Encodes `raw` as what it is.
+    ///
+    /// # Errors
+    /// When zstd fails.
+    pub fn encode_as(&mut self, nature: Nature, raw: Vec<u8>) -> std::io::Result<Encoded> {
         let raw_len = raw.len() as u32;
-        let (codec, bytes) = self.compress(raw)?;
+        let (codec, bytes) = self.compress(nature, raw)?;
         let at = StoredRef {
             offset: 0,
             stored: bytes.len() as u32,
@@ -91,17 +157,66 @@ impl Encoder {
         Ok(Encoded { bytes, at })
     }
 
-    fn compress(&mut self, raw: Vec<u8>) -> std::io::Result<(Codec, Vec<u8>)> {
-        let Some(compressor) = &mut self.compressor else {
-            return Ok((Codec::None, raw));
+    fn compress(&mut self, nature: Nature, mut raw: Vec<u8>) -> std::io::Result<(Codec, Vec<u8>)> {
+        let level = match nature {
+            Nature::Plain => self.encoding.level,
+            // Nodes are small: beyond this level zstd finds nothing more in them.
+            Nature::Node => self.encoding.level.clamp(3, 12),
+            Nature::Binary | Nature::X86 => level_of_binaries(self.encoding.level),
         };
-        let compressed = compressor.compress(&raw)?;
-        // Less than one part in 64 saved is not worth a decompression per read.
-        if compressed.len() + raw.len() / 64 >= raw.len() {
+        // High levels take seconds to find that there is nothing to be found.
+        if level >= SLOW && self.shrunk(1, &raw)?.is_none() {
             return Ok((Codec::None, raw));
         }
-        Ok((self.encoding.codec, compressed))
+        let is_code = nature == Nature::X86 && self.compressor.is_some();
+        if is_code {
+            filter::apply(&mut raw);
+        }
+        match self.shrunk(level, &raw)? {
+            Some(bytes) => Ok((if is_code { Codec::ZstdX86 } else { Codec::Zstd }, bytes)),
+            None => {
+                if is_code {
+                    filter::undo(&mut raw);
+                }
+                Ok((Codec::None, raw))
+            }
+        }
     }
+
+    /// `raw` compressed; `None` if that is not worth it.
+    fn shrunk(&mut self, level: i32, raw: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+        let Some(compressor) = &mut self.compressor else {
+            return Ok(None);
+        };
+        tune(compressor, &mut self.tuned, level, raw.len())?;
+        self.output.clear();
+        self.output.reserve(compress_bound(raw.len()));
+        let len = compressor.compress_to_buffer(raw, &mut self.output)?;
+        // Less than one part in 64 saved is not worth a decompression per read.
+        Ok((len + raw.len() / 64 < raw.len()).then(|| self.output.clone()))
+    }
+}
+
+/// Sets a compressor for blocks of that length.
+fn tune(
+    compressor: &mut Compressor<'static>,
+    tuned: &mut Option<(i32, bool)>,
+    level: i32,
+    len: usize,
+) -> std::io::Result<()> {
+    let wanted = (level, len > LARGE);
+    if *tuned == Some(wanted) {
+        return Ok(());
+    }
+    compressor.set_compression_level(level)?;
+    // What matches at all in a large block does so for long: shorter matches
+    // cost time and find next to nothing. 0: what the level says.
+    let least = if wanted.1 && (6..=7).contains(&level) { 6 } else { 0 };
+    compressor.set_parameter(CParameter::MinMatch(least))?;
+    // The whole block, of which zstd is told the size.
+    compressor.set_parameter(CParameter::WindowLog(MAX_BLOCK.ilog2()))?;
+    *tuned = Some(wanted);
+    Ok(())
 }
 
 impl std::fmt::Debug for Encoder {

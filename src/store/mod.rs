@@ -6,13 +6,14 @@
 pub(crate) mod cache;
 mod codec;
 mod error;
+mod filter;
 mod hints;
 mod open;
 mod tree;
 mod tree_writer;
 
 pub use cache::CacheStats;
-pub use codec::{Encoded, Encoder, Encoding};
+pub use codec::{Encoded, Encoder, Encoding, Nature};
 pub use error::{Result, StoreError, hex};
 pub use open::OpenOptions;
 pub use tree::{Cursor, Entry};
@@ -24,8 +25,8 @@ use sha2::{Digest as _, Sha256};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::format::{
-    BlockNo, Codec, ContentNo, ContentRecord, FormatError, HEADER_LEN, INCOMPAT_ZSTD, MAX_BLOCK,
-    MAX_NODE, Node, NodeRef, StoredRef, Superblock, TreeKind, number_key,
+    BlockNo, ContentNo, ContentRecord, FormatError, HEADER_LEN, MAX_BLOCK, MAX_NODE, Node, NodeRef,
+    StoredRef, Superblock, TreeKind, number_key,
 };
 use crate::picture::{Picture, PixelStream};
 use cache::Cache;
@@ -139,7 +140,7 @@ impl Store {
 
     fn load_checked(&self, what: &'static str, at: &StoredRef, prove: bool) -> Result<Vec<u8>> {
         let StoredRef { offset, raw, .. } = *at;
-        if at.codec == Codec::Zstd && self.superblock.incompat & INCOMPAT_ZSTD == 0 {
+        if at.codec.features() & !self.superblock.incompat != 0 {
             let source = FormatError::field(what, "codec", at.codec as u8);
             return Err(StoreError::Format { at: format!("{what} at {offset}"), source });
         }

@@ -2,7 +2,7 @@
 //! one are taken apart, changed, written anew behind it, and a superblock is
 //! made to fit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{Cursor, Read, Seek, Write};
 
@@ -75,6 +75,7 @@ impl Forge {
         match at.codec {
             Codec::None => stored.to_vec(),
             Codec::Zstd => zstd::decode_all(Cursor::new(stored)).unwrap(),
+            Codec::ZstdX86 => unreachable!("no program in these pictures"),
         }
     }
 
@@ -145,16 +146,14 @@ impl Forge {
 
     /// As [`Forge::build`], with a last change before the superblock is written.
     pub fn build_with(mut self, edit: impl FnOnce(&mut Self)) -> Vec<u8> {
-        let mut encoder =
-            Encoder::new(Encoding { codec: Codec::Zstd, level: 3 }).expect("an encoder");
         for tree in TreeKind::ALL {
             let mut writer = TreeWriter::new(tree);
             let entries = std::mem::take(&mut self.trees[tree as usize]);
-            let mut sink = Sink(&mut self.payload);
+            let mut sink = Sink::new(&mut self.payload);
             for (key, value) in &entries {
-                writer.push(key, value, &mut encoder, &mut sink).unwrap();
+                writer.push(key, value, &mut sink).unwrap();
             }
-            self.superblock.roots[tree as usize] = writer.finish(&mut encoder, &mut sink).unwrap();
+            self.superblock.roots[tree as usize] = writer.finish(&mut sink).unwrap();
         }
         self.superblock.stream_len = self.payload.len() as u64;
         edit(&mut self);
@@ -218,12 +217,29 @@ pub fn picture_of(geometry: Geometry, payload: &[u8]) -> Vec<u8> {
     bytes_of(&mut file)
 }
 
-struct Sink<'a>(&'a mut Vec<u8>);
+struct Sink<'a> {
+    payload: &'a mut Vec<u8>,
+    encoder: Encoder,
+    begun: VecDeque<Encoded>,
+}
+
+impl<'a> Sink<'a> {
+    fn new(payload: &'a mut Vec<u8>) -> Self {
+        let encoder = Encoder::new(Encoding { codec: Codec::Zstd, level: 3 }).expect("an encoder");
+        Self { payload, encoder, begun: VecDeque::new() }
+    }
+}
 
 impl NodeSink for Sink<'_> {
-    fn append(&mut self, encoded: Encoded) -> std::io::Result<StoredRef> {
-        let at = encoded.placed_at(self.0.len() as u64);
-        self.0.extend_from_slice(&encoded.bytes);
+    fn begin(&mut self, raw: Vec<u8>) -> std::io::Result<()> {
+        self.begun.push_back(self.encoder.encode(raw)?);
+        Ok(())
+    }
+
+    fn place(&mut self) -> std::io::Result<StoredRef> {
+        let encoded = self.begun.pop_front().expect("a node that was begun");
+        let at = encoded.placed_at(self.payload.len() as u64);
+        self.payload.extend_from_slice(&encoded.bytes);
         Ok(at)
     }
 }
