@@ -13,6 +13,7 @@ from .measure import BenchError
 from .options import all_names, arguments
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def say(text):
@@ -120,6 +121,9 @@ def measured(options):
         bench.run()
         return bench.results
     finally:
+        # Whoever presses Ctrl-C twice still wants nothing left behind.
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
         contestants.unmount_all_below(work)
         shutil.rmtree(scratch, ignore_errors=True)
         if not options.work:
@@ -139,7 +143,7 @@ def main():
     if options.list:
         print("\n".join(all_names()))
         return
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, end_by_signal)
     docs = options.docs
     if options.from_files:

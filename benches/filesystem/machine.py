@@ -31,8 +31,10 @@ def said(*argv):
 
 
 def file_system_of(folder):
-    """The type of the file system that a folder lies on."""
-    return said("findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(folder))
+    """The type of the file system that a folder lies on. Of several mounted on one
+    place, the last is what one sees."""
+    found = said("findmnt", "--noheadings", "--output", "FSTYPE", "--target", str(folder))
+    return found.split()[-1]
 
 
 def distribution():

@@ -10,7 +10,7 @@ from .contestants import CONTESTANTS
 PAIRS = [f"{kind}-{corpus}" for kind in ("make", "unpack") for corpus in report.CORPORA]
 
 
-def arguments():
+def arguments(words=None):
     """The options, checked before anything is touched."""
     parser = argparse.ArgumentParser(
         prog="bench",
@@ -38,9 +38,11 @@ def arguments():
         help="where benchmarks.md and images/ go (a full run: docs/; others: nowhere)")
     add("--from", type=Path, action="append", metavar="FILE", dest="from_files",
         help="runs nothing: writes the page from files of --json; may be repeated")
-    options = parser.parse_args()
-    options.rounds = options.rounds or (1 if options.quick else 5)
-    options.make_rounds = options.make_rounds or options.rounds
+    options = parser.parse_args(words)
+    if options.rounds is None:
+        options.rounds = 1 if options.quick else 5
+    if options.make_rounds is None:
+        options.make_rounds = options.rounds
     if min(options.rounds, options.make_rounds) < 1:
         parser.error("there must be a round at least")
     for pattern in options.only:

@@ -3,12 +3,14 @@
 `PYTHONPATH=benches python3 -m unittest filesystem.test_report` runs it.
 """
 
+import io
 import json
 import tempfile
 import unittest
+from contextlib import redirect_stderr
 from pathlib import Path
 
-from . import goals, measure, report, results
+from . import goals, machine, measure, options, report, results
 
 FACTS = {
     "date": "2020-01-01",
@@ -98,6 +100,28 @@ class Differences(unittest.TestCase):
             paths[1].write_text(json.dumps({"facts": other, "runs": []}))
             with self.assertRaisesRegex(measure.BenchError, "machine"):
                 results.read(paths)
+
+
+class Options(unittest.TestCase):
+    """What is wrong is said before anything starts."""
+
+    def refused(self, *words):
+        with redirect_stderr(io.StringIO()) as said, self.assertRaises(SystemExit) as end:
+            options.arguments(words)
+        self.assertEqual(end.exception.code, 2)
+        return said.getvalue()
+
+    def test_no_rounds_are_not_the_default(self):
+        self.assertIn("a round at least", self.refused("--rounds", "0"))
+        self.assertIn("a round at least", self.refused("--make-rounds", "0"))
+        self.assertIn("no workload is called x", self.refused("--only", "x"))
+
+    def test_defaults(self):
+        self.assertEqual(options.arguments([]).rounds, 5)
+        self.assertEqual(options.arguments(["--quick"]).make_rounds, 1)
+
+    def test_memory_is_recognised(self):
+        self.assertEqual(machine.file_system_of("/dev/shm"), "tmpfs")
 
 
 class Memory(unittest.TestCase):

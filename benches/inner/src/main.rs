@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     if std::env::args().next().as_deref() == Some(MKFS) {
         return pxfs::cli::main();
     }
-    divan::main();
+    divan::Divan::from_args().run_benches();
     ExitCode::SUCCESS
 }
 
