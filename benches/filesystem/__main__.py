@@ -113,7 +113,7 @@ def measured(options):
     scratch = Path(tempfile.mkdtemp(prefix="pxfs-bench.", dir="/dev/shm"))
     bench = None
     # What a killed run left behind.
-    contestants.unmount_all_below(work)
+    contestants.unmount_all_below(work / "mnt")
     try:
         if machine.file_system_of(work) in ("tmpfs", "ramfs") and not options.quick:
             raise BenchError(f"{work} is in memory, so nothing there is ever cold; use --work DIR")
@@ -124,7 +124,7 @@ def measured(options):
         # Whoever presses Ctrl-C twice still wants nothing left behind.
         for number in SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        contestants.unmount_all_below(work)
+        contestants.unmount_all_below(work / "mnt")
         shutil.rmtree(scratch, ignore_errors=True)
         if not options.work:
             shutil.rmtree(work, ignore_errors=True)

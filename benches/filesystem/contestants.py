@@ -106,7 +106,8 @@ def is_alive(pid):
 
 
 def unmount_all_below(folder):
-    """What an interrupted run left mounted goes away, newest first."""
+    """What an interrupted run left mounted goes away, newest first. `folder` is ours
+    alone: somebody's own mounts beside it are none of our business."""
     prefix = f"{folder}/"
     mounts = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="replace")
     points = [line.split()[1].encode().decode("unicode_escape") for line in mounts.splitlines()]
