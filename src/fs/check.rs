@@ -3,7 +3,7 @@
 //! In: an open store. Out: a [`Report`] of typed findings. Everything is read,
 //! nothing is trusted, nothing is changed; damage in one place does not keep
 //! the check from the rest. Memory: the store's caches, 32 bytes a block or
-//! node, 21 bytes an inode (29 a directory). Work is bounded by what the picture stores plus
+//! node, 21 bytes an inode (29 a directory), 16 MiB for look-ups. Work is bounded by what the picture stores plus
 //! [`CheckOptions::max_extra`], however its references are tied.
 //!
 //! ```text

@@ -79,9 +79,12 @@ impl Events {
 pub(super) struct PidFile(PathBuf);
 
 impl PidFile {
+    fn text() -> String {
+        format!("{}\n", std::process::id())
+    }
+
     pub(super) fn write(path: PathBuf) -> Result<Self, Failure> {
-        let text = format!("{}\n", std::process::id());
-        std::fs::write(&path, text).map_err(|error| {
+        std::fs::write(&path, Self::text()).map_err(|error| {
             Failure::new(MOUNT, format!("--pid-file {}: {error}", path.display()))
         })?;
         Ok(Self(path))
@@ -90,7 +93,10 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        // A detached mount may end long after the next one wrote this file.
+        if std::fs::read_to_string(&self.0).is_ok_and(|text| text == Self::text()) {
+            let _ = std::fs::remove_file(&self.0);
+        }
     }
 }
 

@@ -10,10 +10,15 @@ use super::media::Plane;
 use super::nodes::number_of;
 use super::{Check, OnStep};
 use crate::format::{
-    ContentRecord, Digest, Extent, ExtentKind, Extents, PixelId, TreeKind, extent_key,
+    ContentNo, ContentRecord, Digest, Extent, ExtentKind, Extents, PixelId, TreeKind, extent_key,
     id_candidates, number_key,
 };
 use crate::store::{StoreError, hex};
+
+/// Look-ups that are gathered, to be made in the order of what is looked up. Ids
+/// are in no order of their contents: made at once, in a picture of millions of
+/// contents, each would decode a node that the cache has no room to keep.
+const BATCH: usize = 1 << 20;
 
 /// Why a content could not be hashed.
 enum Failure {
@@ -41,6 +46,7 @@ impl Check<'_> {
     ) {
         let total = self.entries(TreeKind::Contents);
         let mut highest = 0;
+        let mut ids = Vec::new();
         self.walk_tree(TreeKind::Contents, &mut |check, key, value| {
             check.report.checked.contents += 1;
             let parsed = number_of(key).and_then(|number| {
@@ -51,6 +57,10 @@ impl Check<'_> {
             match parsed {
                 Ok((number, record)) => {
                     check.check_id(number, &record);
+                    ids.push((record.id, number));
+                    if ids.len() == BATCH {
+                        check.check_entered(&mut ids);
+                    }
                     check.check_pixel(number, record.id, plane.as_mut());
                     check.check_digest(number, &record, covered);
                 }
@@ -61,6 +71,7 @@ impl Check<'_> {
             }
             step(check.report.checked.contents, total);
         });
+        self.check_entered(&mut ids);
         let next = self.store.superblock().next_content;
         self.check_counter(TreeKind::Contents, highest, next);
         match plane {
@@ -77,31 +88,40 @@ impl Check<'_> {
     }
 
     fn check_id(&mut self, number: u64, record: &ContentRecord) {
-        let id = hex(&record.id).to_uppercase();
         if !id_candidates(&record.sha256).any(|candidate| candidate == record.id) {
-            let problem = Problem::ContentId { id: id.clone(), sha256: hex(&record.sha256) };
+            let id = hex(&record.id).to_uppercase();
+            let problem = Problem::ContentId { id, sha256: hex(&record.sha256) };
             self.report.push(problem, Place::content(number));
         }
-        let reason = match self.store.get(TreeKind::Ids, &record.id) {
-            Ok(None) => "is not in the id tree".into(),
-            Ok(Some(entry)) => match content_of(entry.value()) {
-                Ok(first) if first == number || self.is_variant(first, number, record) => return,
-                Ok(other) => format!("the id tree leads to content {other}"),
-                // Reported with the entry.
-                Err(_) => return,
-            },
-            // Reported with the node.
-            Err(_) => return,
-        };
-        self.report.push(Problem::IdContent { id, reason }, Place::content(number));
+    }
+
+    /// Checks that the id tree leads to these contents, and forgets them.
+    fn check_entered(&mut self, ids: &mut Vec<(PixelId, ContentNo)>) {
+        ids.sort_unstable();
+        for (id, number) in ids.drain(..) {
+            let reason = match self.store.get(TreeKind::Ids, &id) {
+                Ok(None) => "is not in the id tree".into(),
+                Ok(Some(entry)) => match content_of(entry.value()) {
+                    Ok(first) if first == number || self.is_variant(first, number) => continue,
+                    Ok(other) => format!("the id tree leads to content {other}"),
+                    // Reported with the entry.
+                    Err(_) => continue,
+                },
+                // Reported with the node.
+                Err(_) => continue,
+            };
+            let id = hex(&id).to_uppercase();
+            self.report.push(Problem::IdContent { id, reason }, Place::content(number));
+        }
     }
 
     /// Whether `first` is the same bytes with other holes: it keeps the id.
-    fn is_variant(&self, first: u64, number: u64, record: &ContentRecord) -> bool {
-        let same = |other: ContentRecord| {
-            other.sha256 == record.sha256 && other.size == record.size && other.id == record.id
+    fn is_variant(&self, first: ContentNo, number: ContentNo) -> bool {
+        let (Ok(one), Ok(other)) = (self.store.content(first), self.store.content(number)) else {
+            return false;
         };
-        first < number && self.store.content(first).is_ok_and(same)
+        let is_same = one.sha256 == other.sha256 && one.size == other.size && one.id == other.id;
+        first < number && is_same
     }
 
     fn check_pixel(&mut self, number: u64, id: PixelId, plane: Option<&mut Plane>) {
@@ -215,28 +235,40 @@ impl Check<'_> {
 
     /// Checks that every id leads to the content that has it.
     pub(super) fn check_ids(&mut self) {
+        let mut numbers = Vec::new();
         self.walk_tree(TreeKind::Ids, &mut |check, key, value| {
             let place = Place::tree(TreeKind::Ids);
             let Ok(id) = PixelId::try_from(key) else {
                 let reason = format!("a key has {} bytes instead of 4", key.len());
                 return check.report.push(Problem::IdRecord { reason }, place);
             };
-            let number = match content_of(value) {
-                Ok(number) => number,
+            match content_of(value) {
+                Ok(number) => numbers.push((number, id)),
                 Err(reason) => return check.report.push(Problem::IdRecord { reason }, place),
-            };
-            let reason = match check.store.content(number) {
-                Ok(record) if record.id == id => return,
+            }
+            if numbers.len() == BATCH {
+                check.check_numbers(&mut numbers);
+            }
+        });
+        self.check_numbers(&mut numbers);
+    }
+
+    /// Checks that these contents have these ids, and forgets them.
+    fn check_numbers(&mut self, numbers: &mut Vec<(ContentNo, PixelId)>) {
+        numbers.sort_unstable();
+        for (number, id) in numbers.drain(..) {
+            let reason = match self.store.content(number) {
+                Ok(record) if record.id == id => continue,
                 Ok(_) => format!("leads to content {number}, which has another"),
                 Err(StoreError::Missing { .. }) => {
                     format!("leads to content {number}, which does not exist")
                 }
                 // Reported with the content or its node.
-                Err(_) => return,
+                Err(_) => continue,
             };
             let id = hex(&id).to_uppercase();
-            check.report.push(Problem::IdContent { id, reason }, place);
-        });
+            self.report.push(Problem::IdContent { id, reason }, Place::tree(TreeKind::Ids));
+        }
     }
 }
 
@@ -268,7 +300,7 @@ fn hash_zeros(mut len: u64, hasher: &mut Sha256) {
 }
 
 /// The content that an entry of the id tree leads to.
-fn content_of(value: &[u8]) -> Result<u64, String> {
+fn content_of(value: &[u8]) -> Result<ContentNo, String> {
     let bytes = <[u8; 8]>::try_from(value)
         .map_err(|_| format!("an entry has {} bytes instead of 8", value.len()))?;
     Ok(u64::from_le_bytes(bytes))
