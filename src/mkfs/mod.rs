@@ -92,7 +92,7 @@ impl Effort {
         match self {
             Self::Fast => 2,
             Self::Usual => 8,
-            Self::Best => 16,
+            Self::Best => 13,
         }
     }
 

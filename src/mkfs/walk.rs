@@ -35,6 +35,10 @@ use crate::fs::{FileKind, ROOT_INO};
 /// Files that may be queued for reading. Each holds its directory open.
 const MAX_QUEUED: usize = 256;
 
+/// Small files that one job reads, and from how many bytes on fewer.
+const BATCH: usize = 32;
+const BATCH_BYTES: u64 = 1 << 19;
+
 /// Bytes of small files that may be in memory at once.
 const MAX_QUEUED_BYTES: u64 = 32 << 20;
 
@@ -69,6 +73,10 @@ pub(super) fn walk(
         children: Tape::new(scratch),
         queue: VecDeque::new(),
         queued_bytes: 0,
+        batch: Vec::new(),
+        batch_bytes: 0,
+        batches: VecDeque::new(),
+        read: VecDeque::new(),
         links: Table::new(scratch),
     };
     walker.run(root, &facts)
@@ -119,9 +127,24 @@ struct Waiting {
 }
 
 enum Reading {
-    Small(Ticket<Result<(SmallContent, XattrSet)>>),
-    Large { dir: Arc<Dir>, name: Vec<u8>, facts: Facts },
+    /// The next one of the batches.
+    Small,
+    Large {
+        dir: Arc<Dir>,
+        name: Vec<u8>,
+        facts: Facts,
+    },
 }
+
+/// A small file to be read.
+struct ToRead {
+    dir: Arc<Dir>,
+    name: Vec<u8>,
+    facts: Facts,
+}
+
+/// A small file that was read.
+type Read = (SmallContent, XattrSet);
 
 struct Walker<'a, 'p> {
     options: &'a Options,
@@ -138,6 +161,13 @@ struct Walker<'a, 'p> {
     children: Tape,
     queue: VecDeque<Queued>,
     queued_bytes: u64,
+    /// Small files that are to be read by the next job: one for each would take
+    /// longer to hand over than to read.
+    batch: Vec<ToRead>,
+    batch_bytes: u64,
+    batches: VecDeque<Ticket<Vec<Result<Read>>>>,
+    /// What is left of the oldest batch that was read.
+    read: VecDeque<Result<Read>>,
     /// Numbers of inodes with several names, by device and inode number.
     links: Table<16, 8>,
 }
@@ -362,13 +392,43 @@ impl Walker<'_, '_> {
         let (dir, Child { name, facts, .. }) = (Arc::clone(dir), child);
         let reading = if size <= self.small {
             self.queued_bytes += size;
-            let choice = self.options.xattrs;
-            Reading::Small(self.pool.run(move |_| read_small_file(&dir, &name, &facts, choice)))
+            self.batch_bytes += size;
+            self.batch.push(ToRead { dir, name, facts });
+            if self.batch.len() >= BATCH || self.batch_bytes >= BATCH_BYTES {
+                self.send_batch();
+            }
+            Reading::Small
         } else {
             Reading::Large { dir, name, facts }
         };
         self.queue.push_back(Queued { inode, reading });
         Ok(())
+    }
+
+    fn send_batch(&mut self) {
+        let (batch, choice) = (std::mem::take(&mut self.batch), self.options.xattrs);
+        self.batch_bytes = 0;
+        self.batches.push_back(
+            self.pool.run(move |_| {
+                batch.into_iter().map(|file| read_small_file(&file, choice)).collect()
+            }),
+        );
+    }
+
+    /// Waits for the small file queued first.
+    fn next_read(&mut self) -> Result<Read> {
+        let failed = |error| MkfsError::source("a source file", error);
+        loop {
+            if let Some(read) = self.read.pop_front() {
+                return read;
+            }
+            if self.batches.is_empty() {
+                self.send_batch();
+            }
+            if let Some(ticket) = self.batches.pop_front() {
+                self.read = ticket.wait().map_err(failed)?.into();
+            }
+        }
     }
 
     /// Waits for the file queued first and stores it.
@@ -378,10 +438,9 @@ impl Walker<'_, '_> {
         };
         let size = inode.bytes.size;
         let number = match reading {
-            Reading::Small(ticket) => {
+            Reading::Small => {
                 self.queued_bytes -= size;
-                let read = ticket.wait().map_err(|error| MkfsError::source("a source file", error));
-                let (small, xattrs) = read??;
+                let (small, xattrs) = self.next_read()?;
                 inode.meta.xattrs = xattrs;
                 inode.bytes.allocated = allocated(&small.segments);
                 self.progress.bytes(size);
@@ -490,12 +549,8 @@ fn open_file(dir: &Dir, name: &[u8], listed: &Facts) -> Result<File> {
     Ok(File::from(fd))
 }
 
-fn read_small_file(
-    dir: &Dir,
-    name: &[u8],
-    facts: &Facts,
-    choice: XattrChoice,
-) -> Result<(SmallContent, XattrSet)> {
+fn read_small_file(file: &ToRead, choice: XattrChoice) -> Result<Read> {
+    let ToRead { dir, name, facts } = file;
     let file = open_file(dir, name, facts)?;
     let path = || dir.path.join(OsStr::from_bytes(name));
     let xattrs = read_xattrs_of(&file, choice).map_err(|error| MkfsError::source(path(), error))?;
