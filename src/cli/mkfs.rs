@@ -50,7 +50,7 @@ struct Args {
     codec: CodecChoice,
     /// Size of the blocks that small files are packed in and large texts are cut into:
     /// a power of two, 32K to 16M; large binaries are cut into chunks of an eighth of
-    /// it, or 256K if that is less [default: 4M]
+    /// it, or 128K if that is less [default: 4M]
     #[arg(long, short = 'b', value_parser = parse_block_size)]
     block_size: Option<u8>,
     /// Threads that read and compress [default: the number of processors]

@@ -392,6 +392,10 @@ impl Tree for WithHidden {
         if ino & OWN == 0 { self.inner.small_file(ino, limit, visit) } else { Ok(()) }
     }
 
+    fn around(&self, ino: Ino, offset: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        if ino & OWN == 0 { self.inner.around(ino, offset, visit) } else { Ok(()) }
+    }
+
     fn warm_after(&self, ino: Ino) -> Result<()> {
         if ino & OWN == 0 { self.inner.warm_after(ino) } else { Ok(()) }
     }

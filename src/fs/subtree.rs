@@ -86,6 +86,10 @@ impl<T: Tree> Tree for Subtree<T> {
         self.inner.small_file(self.inner_ino(ino), limit, visit)
     }
 
+    fn around(&self, ino: Ino, offset: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        self.inner.around(self.inner_ino(ino), offset, visit)
+    }
+
     fn warm_after(&self, ino: Ino) -> Result<()> {
         self.inner.warm_after(self.inner_ino(ino))
     }

@@ -177,6 +177,12 @@ pub trait Tree: Send + Sync {
         Ok(())
     }
 
+    /// Calls `visit` with the stretch of a large file that was decoded to read at
+    /// `offset`, and where it begins in the file. A hint.
+    fn around(&self, _ino: Ino, _offset: u64, _visit: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        Ok(())
+    }
+
     /// Decodes what a reader who goes on after the small file `ino` needs next.
     /// A hint.
     fn warm_after(&self, _ino: Ino) -> Result<()> {
@@ -243,6 +249,10 @@ impl<T: Tree + ?Sized> Tree for std::sync::Arc<T> {
 
     fn small_file(&self, ino: Ino, limit: u64, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         (**self).small_file(ino, limit, visit)
+    }
+
+    fn around(&self, ino: Ino, offset: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        (**self).around(ino, offset, visit)
     }
 
     fn warm_after(&self, ino: Ino) -> Result<()> {

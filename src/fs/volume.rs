@@ -472,6 +472,26 @@ impl Tree for Volume {
         Ok(())
     }
 
+    fn around(&self, ino: Ino, offset: u64, visit: &mut dyn FnMut(u64, &[u8])) -> Result<()> {
+        let Some((number, content)) = self.content_of(ino)? else {
+            return Ok(());
+        };
+        let Some(extent) = self.extents_from(number, &content, offset)?.next()? else {
+            return Ok(());
+        };
+        let is_chunk = extent.chunk_log > 0 && extent.kind == ExtentKind::Data;
+        if is_chunk && extent.logical <= offset {
+            let (number, within) = extent.locate(offset);
+            let block = self.store.block_up_to(number, 1 << extent.chunk_log)?;
+            // What an extent has of its first chunk may begin within it.
+            let skipped = within.saturating_sub(offset - extent.logical) as usize;
+            let start = offset + skipped as u64 - within;
+            let len = (extent.end() - start).min(block.len().saturating_sub(skipped) as u64);
+            visit(start, &block[skipped..][..len as usize]);
+        }
+        Ok(())
+    }
+
     fn warm_after(&self, ino: Ino) -> Result<()> {
         // Contents are packed in the order of inode numbers, blocks numbered so.
         if let Some((_, extent)) = self.packed(ino)? {

@@ -49,6 +49,9 @@ const MAX_BACKGROUND: u16 = 64;
 /// 1 MiB (256 pages) is what the kernel allows unless told otherwise.
 const MAX_TRANSFER: u32 = 1 << 20;
 
+/// Reads of so many bytes are no read-ahead: somebody reads here and there.
+const FEW_PAGES: usize = 16 << 10;
+
 /// What is asked of the kernel, each where it knows it. READDIRPLUS without its
 /// automatic mode: the mode falls back to plain READDIR after the first reply
 /// and then looks up every further name by itself, which made `find` over a
@@ -278,8 +281,11 @@ impl Filesystem for Adapter {
             match self.call("read", ino.0, |tree| tree.read(ino.0, offset, buffer)) {
                 Ok(got) => {
                     reply.data(&buffer[..got.min(size)]);
+                    // A small file is read whole, a large one's read-ahead is longer.
                     if offset == 0 && (got as u64) < SMALL_FILE {
                         self.pusher.was_read(ino.0);
+                    } else if offset > 0 && size <= FEW_PAGES {
+                        self.pusher.was_read_at(ino.0, offset);
                     }
                 }
                 Err(errno) => reply.error(errno),

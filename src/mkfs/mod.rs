@@ -145,9 +145,11 @@ pub struct Options {
 
 impl Options {
     /// log2 of the size of the chunks that large binaries are cut into: an eighth
-    /// of a block and at most 256 KiB, so that a random read decodes little.
+    /// of a block and at most 128 KiB, so that a random read decodes little, or
+    /// 256 KiB where size counts for more.
     pub fn chunk_log(&self) -> u8 {
-        self.block_log.saturating_sub(3).clamp(12, 18)
+        let most = if self.encoding.is_thorough() { 18 } else { 17 };
+        self.block_log.saturating_sub(3).clamp(12, most)
     }
 }
 

@@ -45,6 +45,14 @@ pub struct Encoding {
     pub level: i32,
 }
 
+impl Encoding {
+    /// Whether size is what counts, more than how fast it is read: from the levels
+    /// on that take many times as long.
+    pub fn is_thorough(&self) -> bool {
+        self.level >= SLOW
+    }
+}
+
 /// What is in a block, as far as it says how to encode it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Nature {
@@ -168,7 +176,9 @@ impl Encoder {
         if level >= SLOW && self.shrunk(1, &raw)?.is_none() {
             return Ok((Codec::None, raw));
         }
-        let is_code = nature == Nature::X86 && self.compressor.is_some();
+        // Undoing the filter takes nearly as long as all the rest of decoding.
+        let is_code =
+            nature == Nature::X86 && self.compressor.is_some() && self.encoding.is_thorough();
         if is_code {
             filter::apply(&mut raw);
         }

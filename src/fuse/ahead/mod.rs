@@ -7,6 +7,9 @@
 //! large file: windows that grow while a reader keeps up with them, and a file left
 //! out here and there ([`policy`]), whose reading tells that somebody still reads.
 //!
+//! Of a large file that is read here and there, the rest of what was decoded for a
+//! read is stored after it.
+//!
 //! It has to be a thread that serves no requests: a store waits for pages that a
 //! read in flight has locked, and somebody must be left to answer that read. A
 //! second thread decodes the block that comes next.

@@ -13,6 +13,9 @@ use crate::fs::{FileKind, Ino, Tree};
 /// finds its first files there.
 const FIRST_BATCH: u64 = 48 << 10;
 
+/// Pages are the kernel's; a part of one at the end is only good at the end of a file.
+const PAGE: u64 = 4096;
+
 /// Files that are looked at for one job.
 const MAX_FILES: usize = 8192;
 
@@ -24,6 +27,8 @@ const MAX_BEGUN: usize = 16;
 enum Job {
     /// Files whose numbers follow.
     Window(Ahead),
+    /// What was decoded around this place of a file.
+    Around(Ino, u64),
     /// The files of a directory, up to so many bytes, and the reply to whoever
     /// listed it.
     Directory(Ino, u64, ReplyDirectoryPlus),
@@ -56,6 +61,11 @@ impl Pusher {
             // If it is busy, nothing is stored this time.
             let _ = self.send.try_send(Job::Window(ahead));
         }
+    }
+
+    /// Bytes of a large file were read, so few that it is no read-ahead.
+    pub(in crate::fuse) fn was_read_at(&self, ino: Ino, offset: u64) {
+        let _ = self.send.try_send(Job::Around(ino, offset));
     }
 
     /// The kernel was told of the numbers from `first` to `last`.
@@ -100,6 +110,7 @@ impl Pushes {
                 false => self.receive.try_recv(),
             };
             match job {
+                Ok(Job::Around(ino, offset)) => store_around(&**tree, notifier, ino, offset),
                 Ok(job) => begun.extend(self.begin(&**tree, job, begun.len())),
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
@@ -121,6 +132,7 @@ impl Pushes {
                 let until = self.policy.lock().known_until(from)?;
                 (Box::new((from..=until).take(MAX_FILES)), bytes, None)
             }
+            Job::Around(..) => return None,
             Job::Directory(dir, bytes, reply) => {
                 (Box::new(files_of(tree, dir).into_iter()), bytes, Some(reply))
             }
@@ -173,6 +185,19 @@ impl Work {
             reply.ok();
         }
         self.last
+    }
+}
+
+/// Stores whole pages of what was decoded around a place of a file.
+fn store_around(tree: &dyn Tree, notifier: &Notifier, ino: Ino, offset: u64) {
+    let looked = tree.around(ino, offset, &mut |start, bytes| {
+        let skip = start.next_multiple_of(PAGE) - start;
+        if let Some(bytes) = bytes.get(skip as usize..) {
+            let _ = notifier.store(INodeNo(ino), start + skip, bytes);
+        }
+    });
+    if let Err(error) = looked {
+        log::debug!("inode {ino} around {offset}: {error}");
     }
 }
 
