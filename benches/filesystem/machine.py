@@ -8,7 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
-from .contestants import MEMORY_BUDGET, PXFS
+from . import program
+from .contestants import MEMORY_BUDGET
 
 PACKAGES = ("squashfs-tools", "squashfuse", "erofs-utils", "tar", "grep", "findutils",
             "coreutils", "rsync")
@@ -62,6 +63,7 @@ def facts(corpora, work, build, quick):
     """All that a reader of the numbers wants to know, ready for JSON."""
     memory = int(word_of("/proc/meminfo", "MemTotal").split()[0]) / 2**20
     versions = {name: said("dpkg-query", "-W", "-f", "${Version}", name) for name in PACKAGES}
+    own = said(program.pxfs(), "--version").split()[-1]
     return {
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
         "quick": quick,
@@ -74,7 +76,7 @@ def facts(corpora, work, build, quick):
             "images on": file_system_of(work),
             "the kernel's squashfs": kernel_squashfs(),
         },
-        "versions": {"pxfs": f"{said(PXFS, '--version').split()[-1]}, build {build}", **versions},
+        "versions": {"pxfs": f"{own}, build {build}", **versions},
         "corpora": {
             c.name: {"what": c.what, "files": c.files, "bytes": c.bytes} for c in corpora.values()
         },
