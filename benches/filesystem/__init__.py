@@ -2,6 +2,7 @@
 
     __main__     the order of things, and how it ends
     options      the command line
+    program      the pxfs that is measured: a copy of its own
     corpora      the trees that images are made of
     images       makes the images, and measures that
     contestants  mounts and unmounts them

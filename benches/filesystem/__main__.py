@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import contestants, corpora, images, machine, report, results, unpack, workloads
+from . import contestants, corpora, images, machine, program, report, results, unpack, workloads
 from .images import turned
 from .measure import BenchError
 from .options import all_names, arguments
@@ -117,6 +117,7 @@ def measured(options):
     try:
         if machine.file_system_of(work) in ("tmpfs", "ramfs") and not options.quick:
             raise BenchError(f"{work} is in memory, so nothing there is ever cold; use --work DIR")
+        program.take(work / "bin")
         bench = Bench(options, work, scratch)
         bench.run()
         return bench.results

@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import measure
+from . import measure, program
 from .measure import BenchError
 
-PXFS = os.environ.get("PXFS", "pxfs")
 # What pxfs may use: its default of `-o mem=`, and what stands beside the caches.
 MEMORY_BUDGET = (256 + 32) << 20
 
@@ -29,10 +28,10 @@ class Contestant:
 
     def mount_argv(self, image, where):
         """The command that mounts."""
-        return [*self.mount, str(image), str(where)]
+        return program.command([*self.mount, "IMAGE", "DEST"], IMAGE=image, DEST=where)
 
 
-_PXFS = (PXFS, "mount", "--quiet")
+_PXFS = ("PXFS", "mount", "--quiet")
 _LOOP = ("-o", "loop,ro")
 CONTESTANTS = (
     Contestant("pxfs", "pxfs", "pxfs", _PXFS, True),

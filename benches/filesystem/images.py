@@ -1,18 +1,14 @@
 """Makes the images of all contestants, and measures it."""
 
-import hashlib
 import json
-import shutil
-import subprocess
 from dataclasses import dataclass
 
-from . import corpora, measure
-from .contestants import PXFS
+from . import corpora, measure, program
 
 
 @dataclass(frozen=True)
 class Maker:
-    """A command that makes an image; IMAGE and SOURCE stand for the paths."""
+    """A command that makes an image, with the places of program.command."""
 
     name: str
     title: str
@@ -20,12 +16,11 @@ class Maker:
 
     def command(self, image, source):
         """The command for one image."""
-        places = {"IMAGE": str(image), "SOURCE": str(source)}
-        return [places.get(word, word) for word in self.argv]
+        return program.command(self.argv, IMAGE=image, SOURCE=source)
 
 
 def _pxfs(name, title, *options):
-    argv = (PXFS, "mkfs", "--quiet", "--progress", "none", *options, "IMAGE", "SOURCE")
+    argv = ("PXFS", "mkfs", "--quiet", "--progress", "none", *options, "IMAGE", "SOURCE")
     return Maker(name, title, argv)
 
 
@@ -51,21 +46,15 @@ MAKERS = (
 
 def available():
     """The makers that this build has; what is left out is said."""
-    known = subprocess.run([PXFS, "mkfs", "--help"], capture_output=True, text=True, check=True)
+    known = measure.run([program.pxfs(), "mkfs", "--help"]).output
     makers = []
     for maker in MAKERS:
         options = [word for word in maker.argv if word in ("--fast", "--best")]
-        if all(option in known.stdout for option in options):
+        if all(option in known for option in options):
             makers.append(maker)
         else:
             print(f"  left out: this pxfs mkfs has no {options[0]}")
     return makers
-
-
-def digest_of(path):
-    """SHA-256 of a file, shortened: which build it was."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
 
 
 class Images:
@@ -74,7 +63,7 @@ class Images:
     def __init__(self, folder, makers):
         self.folder = folder
         self.makers = {maker.name: maker for maker in makers}
-        self.build = digest_of(shutil.which(PXFS) or PXFS)
+        self.build = program.build()
         folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, corpus, maker):
@@ -83,7 +72,7 @@ class Images:
 
     def _key(self, corpus, maker):
         argv = self.makers[maker].argv
-        build = self.build if argv[0] == PXFS else ""
+        build = self.build if argv[0] == "PXFS" else ""
         source = (str(corpus.path), corpus.files, corpus.bytes)
         return json.dumps([argv[1:], build, source])
 

@@ -17,7 +17,8 @@ HOW = """## How it is measured
 
 - **Cold**: the image is freshly mounted, then `sync; echo 3 >/proc/sys/vm/drop_caches`, then the
   clock starts. Pages, directory entries, inodes and the programs themselves come from the disk
-  again. What a FUSE server read while it was mounted, it keeps.
+  again. What a FUSE server read while it was mounted, it keeps. In a virtual machine the host
+  may have the disk's contents in its memory all the same.
 - **Warm**: the same was done once on the same mount. Images are made from a source that is warm.
 - In each round the contestants take turns, and each round begins with another one. A cell is the
   median, with the range of all rounds. A **ratio** is what pxfs takes for each 1 of the peer: the

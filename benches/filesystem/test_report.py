@@ -5,12 +5,14 @@
 
 import io
 import json
+import os
 import tempfile
 import unittest
 from contextlib import redirect_stderr
 from pathlib import Path
+from unittest import mock
 
-from . import goals, machine, measure, options, report, results
+from . import goals, machine, measure, options, program, report, results
 
 FACTS = {
     "date": "2020-01-01",
@@ -122,6 +124,24 @@ class Options(unittest.TestCase):
 
     def test_memory_is_recognised(self):
         self.assertEqual(machine.file_system_of("/dev/shm"), "tmpfs")
+
+
+class Program(unittest.TestCase):
+    """What is measured does not change while it is measured."""
+
+    def test_a_copy_is_taken_and_put_into_commands(self):
+        with tempfile.TemporaryDirectory() as folder:
+            asked, work = Path(folder, "pxfs"), Path(folder, "work")
+            asked.write_text("#!/bin/sh\necho first\n")
+            asked.chmod(0o755)
+            with mock.patch.dict(os.environ, {"PXFS": str(asked)}):
+                program.take(work)
+            before = program.build()
+            asked.write_text("another\n")
+            self.assertEqual(program.build(), before)
+            words = program.command(("PXFS", "--to=DEST", "IMAGES"), DEST="/IMAGE")
+            self.assertEqual(words, [str(work / "pxfs"), "--to=/IMAGE", "IMAGES"])
+            self.assertEqual(measure.run(words[:1]).output, "first\n")
 
 
 class Memory(unittest.TestCase):

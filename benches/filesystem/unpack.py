@@ -2,15 +2,14 @@
 
 import shutil
 
-from . import measure
-from .contestants import PXFS
+from . import measure, program
 from .images import turned
 
 # Compared afterwards: names, sizes, modes, whole seconds of times (squashfs has no parts).
 LISTING = "find . -type f -printf '%P %s %m %T@\\n' | sed 's/\\.[0-9]*$//'"
 # Title, the image's maker, the command. All keep owners, modes and times.
 UNPACKERS = {
-    "pxfs": ("pxfs cp -a", "pxfs", (PXFS, "cp", "-a", "-T", "IMAGE", "/", "DEST")),
+    "pxfs": ("pxfs cp -a", "pxfs", ("PXFS", "cp", "-a", "-T", "IMAGE", "/", "DEST")),
     "unsquashfs": (
         "unsquashfs", "squashfs-15",
         ("unsquashfs", "-quiet", "-no-progress", "-d", "DEST", "IMAGE"),
@@ -31,9 +30,8 @@ def measure_unpacking(images, corpus, folder, round_number, results):
         to = folder / "unpacked"
         shutil.rmtree(to, ignore_errors=True)
         measure.drop_caches()
-        words = [word.replace("DEST", str(to)).replace("IMAGE", str(image)) for word in argv]
         try:
-            taken = measure.run(words, peak=True)
+            taken = measure.run(program.command(argv, IMAGE=image, DEST=to), peak=True)
             same = measure.fingerprint(measure.shell(LISTING, to).output)
             results.add(f"unpack-{corpus.name}", name, round_number, taken, result=same)
         finally:
