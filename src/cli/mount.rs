@@ -151,13 +151,14 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
     let tree = open_source(&absolute(&args.source), options).or_status(MOUNT)?;
     events.mounting();
     let served = serve(tree, &dir, &config, events.on_end()).map_err(mount_failure)?;
-    watch::start(&args.source, served.dir());
     let _pid_file = pid_file.map(PidFile::write).transpose()?;
     if options.read_write && !args.quiet {
         let source = args.source.display();
         eprintln!("mount.pxfs: WARNING: {source} is mounted read-only: writing is not there yet");
     }
     announce(args, &served, ready)?;
+    // Whoever waits for the mount need not wait for this.
+    watch::start(&args.source, served.dir());
     session::run(&served, &events, options.idle_timeout).or_status(MOUNT)
 }
 
