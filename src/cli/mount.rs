@@ -130,6 +130,7 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
     if args.serving {
         daemon::take_name();
     }
+    unix::give_memory_back();
     start_log(args, options).or_status(USAGE)?;
     check::check_rights(options)?;
     let config = mount_config(args, options).or_status(USAGE)?;
