@@ -11,6 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::{PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use sha2::{Digest, Sha256};
 use support::compare::{assert_same_tree, xattr};
 use support::{
@@ -410,6 +411,53 @@ fn a_killed_server_leaves_a_dead_mount_that_the_next_one_explains() {
     assert!(!is_mounted(&mounted.dir));
     pxfs(args).expect(0);
     assert_eq!(fs::read(mounted.path("hello.txt")).unwrap(), b"hello\n");
+}
+
+/// A thread of a killed server may be where no signal reaches it; here what it keeps
+/// open is kept open by the test.
+#[test]
+fn who_waits_for_a_killed_server_is_told_though_something_of_it_is_left() {
+    need_root();
+    let world = World::new();
+    let (mounted, pid) = mount_with_pid(&world);
+    let server = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    let descriptors = format!("/proc/{}/fd", pid.as_raw_nonzero());
+    let devices = fs::read_dir(descriptors).unwrap().map(Result::unwrap);
+    let devices =
+        devices.filter(|entry| fs::read_link(entry.path()).unwrap() == Path::new("/dev/fuse"));
+    let left: Vec<_> = devices
+        .map(|entry| {
+            let number = entry.file_name().to_str().unwrap().parse().unwrap();
+            pidfd_getfd(&server, number, PidfdGetfdFlags::empty()).unwrap()
+        })
+        .collect();
+    assert!(!left.is_empty());
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let path = mounted.path("hello.txt");
+    let reader = std::thread::spawn(move || fs::read(path).unwrap_err().raw_os_error().unwrap());
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(!reader.is_finished());
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    wait_for("end of the reader", || reader.is_finished());
+    assert!([libc::ENOTCONN, libc::ECONNABORTED].contains(&reader.join().unwrap()));
+    // What it is left with is a dead mount, as after any other end.
+    pxfs(["umount".as_ref(), mounted.dir.as_os_str()]).expect(0);
+    assert!(!is_mounted(&mounted.dir));
+}
+
+/// The next mount may have written the same file before the one before it is gone.
+#[test]
+fn a_mount_that_ends_late_leaves_the_pid_file_of_the_next_one() {
+    need_root();
+    let world = World::new();
+    let (mounted, first) = mount_with_pid(&world);
+    let open = File::open(mounted.path("hello.txt")).unwrap();
+    pxfs(["umount".as_ref(), "-l".as_ref(), mounted.dir.as_os_str()]).expect(0);
+    let (_mounted, second) = mount_with_pid(&world);
+    drop(open);
+    wait_for("end of the first", || !is_running(first));
+    let text = fs::read_to_string(world.path("pid")).unwrap();
+    assert_eq!(text, format!("{}\n", second.as_raw_nonzero()));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod names;
 mod options;
 mod session;
 mod unix;
+mod watch;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -76,6 +77,9 @@ struct Args {
     /// This is the process that serves, started by one that waits for it
     #[arg(long, hide = true)]
     serving: bool,
+    /// This is the process that watches over the one that serves
+    #[arg(long, hide = true, value_name = "PID")]
+    watching: Option<u32>,
 }
 
 /// Runs the tool.
@@ -102,6 +106,9 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 
 /// Mounts and serves, or has it done in the background; returns the exit status.
 fn mount(args: &Args, raw: &[OsString]) -> Result<u8, Failure> {
+    if let Some(server) = args.watching {
+        return watch::run(server, &args.dir).map(|()| 0).or_status(SYSTEM);
+    }
     let texts: Option<Vec<&str>> = args.options.iter().map(|text| text.to_str()).collect();
     let texts = texts.ok_or_else(|| Failure::new(USAGE, "-o: options must be UTF-8"))?;
     let options = MountOptions::parse(texts, args.sloppy).or_status(USAGE)?;
@@ -144,6 +151,7 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
     let tree = open_source(&absolute(&args.source), options).or_status(MOUNT)?;
     events.mounting();
     let served = serve(tree, &dir, &config, events.on_end()).map_err(mount_failure)?;
+    watch::start(&args.source, served.dir());
     let _pid_file = pid_file.map(PidFile::write).transpose()?;
     if options.read_write && !args.quiet {
         let source = args.source.display();

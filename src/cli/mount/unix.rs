@@ -10,7 +10,7 @@ use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 /// The signals that end a mount cleanly.
 const ENDING: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
-/// The ending signals, blocked: from now on they only reach who waits for them.
+/// Signals that are blocked: from now on they only reach who waits for them.
 #[derive(Clone, Copy)]
 pub(super) struct Signals(libc::sigset_t);
 
@@ -19,12 +19,21 @@ impl Signals {
     /// so it must be called before any thread is started: one that was missed
     /// would let a signal kill the process and leave a dead mount behind.
     pub(super) fn block() -> io::Result<Self> {
+        Self::block_all(ENDING.into_iter().filter(|&signal| !is_ignored(signal)))
+    }
+
+    /// Blocks one signal more, and waits for that alone.
+    pub(super) fn block_one(signal: libc::c_int) -> io::Result<Self> {
+        Self::block_all([signal].into_iter())
+    }
+
+    fn block_all(signals: impl Iterator<Item = libc::c_int>) -> io::Result<Self> {
         let mut set = MaybeUninit::uninit();
         // SAFETY: sigemptyset initialises the whole set before it is read, the
         // signal numbers are valid, and a null old set is allowed.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
-            for signal in ENDING.into_iter().filter(|&signal| !is_ignored(signal)) {
+            for signal in signals {
                 libc::sigaddset(set.as_mut_ptr(), signal);
             }
             let set = set.assume_init();
