@@ -5,7 +5,7 @@ import os
 from lab import PXFS, Mount, run, timed
 from tarball import stream
 
-USAGE = "directory [NAMES]   NAMES files in one directory (1000000; short 100000)"
+USAGE = "directory [NAMES]   NAMES files in one directory (1000000; short 30000)"
 
 # The server, whatever is listed: names are not in its cache, nodes are.
 MOST_SERVER = 128
@@ -17,7 +17,7 @@ def name_of(number):
 
 
 def main(scratch, report, arguments, short):
-    names = int(arguments[0]) if arguments else 100_000 if short else 1_000_000
+    names = int(arguments[0]) if arguments else 30_000 if short else 1_000_000
     report.heading(f"{names:,} names in one directory")
     picture = scratch("directory.png")
     content_of = lambda number: b"%d\n" % (number % 5000)

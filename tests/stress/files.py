@@ -6,7 +6,7 @@ import random
 from lab import MIB, PXFS, Mount, drop_caches, run, timed
 from tarball import stream
 
-USAGE = "files [FILES]       FILES small files in one picture (10000000; short 200000)"
+USAGE = "files [FILES]       FILES small files in one picture (10000000; short 50000)"
 
 A_DIRECTORY = 1000
 STEMS = b"main util parse config buffer table driver node index report".split()
@@ -41,7 +41,7 @@ def path_of(number):
 
 
 def main(scratch, report, arguments, short):
-    files = int(arguments[0]) if arguments else 200_000 if short else 10_000_000
+    files = int(arguments[0]) if arguments else 50_000 if short else 10_000_000
     report.heading(f"{files:,} files of a few bytes, {A_DIRECTORY} a directory")
     picture = scratch("files.png")
     made = run(PXFS, "mkfs", "-q", picture, "-", feed=stream(files, path_of, content_of))

@@ -220,8 +220,11 @@ class Mount:
         return proc_kib(f"/proc/{self.pid}/status", "VmRSS") / 1024
 
     def pss_mib(self):
-        """Its share of the memory: what it alone has, and a part of what it shares."""
-        return proc_kib(f"/proc/{self.pid}/smaps_rollup", "Pss") / 1024
+        """Its share of the memory, and its watcher's: what they alone have, and a part
+        of what they share."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children", encoding="ascii") as children:
+            pids = [self.pid, *map(int, children.read().split())]
+        return sum(proc_kib(f"/proc/{pid}/smaps_rollup", "Pss") for pid in pids) / 1024
 
 
 def proc_kib(file, field):

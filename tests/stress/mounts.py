@@ -5,15 +5,15 @@ import statistics
 
 from lab import PXFS, Mount, proc_kib, run, timed, wait_until
 
-USAGE = "mounts [MOUNTS]     so many of one picture at once (1000; short 50), and of 100 others"
+USAGE = "mounts [MOUNTS]     so many of one picture at once (1000; short 30), and of 100 others"
 
 # Proportional share of a mount that nobody uses.
 MOST_PSS = 3
 
 
 def main(scratch, report, arguments, short):
-    count = int(arguments[0]) if arguments else 50 if short else 1000
-    others = min(count, 10 if short else 100)
+    count = int(arguments[0]) if arguments else 30 if short else 1000
+    others = min(count, 30 if short else 100)
     os.mkdir(scratch("source"))
     for number in range(100):
         write(scratch(f"source/file-{number}"), f"file {number}\n" * 100)

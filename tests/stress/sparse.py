@@ -5,7 +5,7 @@ import random
 
 from lab import MIB, PXFS, Mount, ranges, run, timed
 
-USAGE = "sparse [GIB]        one sparse file so large, a hundredth of it data (1024; short 4)"
+USAGE = "sparse [GIB]        one sparse file so large, a hundredth of it data (1024; short 2)"
 
 # mkfs and the server, whatever the file's size.
 MOST_MKFS = 150
@@ -38,7 +38,7 @@ def make(path, gib):
 
 
 def main(scratch, report, arguments, short):
-    gib = int(arguments[0]) if arguments else 4 if short else 1024
+    gib = int(arguments[0]) if arguments else 2 if short else 1024
     report.heading(f"one file of {gib} GiB, {len(places(gib))} MiB of it data")
     os.mkdir(scratch("source"))
     source, picture = scratch("source/sparse"), scratch("sparse.png")
