@@ -151,6 +151,7 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
     let tree = open_source(&absolute(&args.source), options).or_status(MOUNT)?;
     events.mounting();
     let served = serve(tree, &dir, &config, events.on_end()).map_err(mount_failure)?;
+    watch::start(&args.source, served.dir());
     let _pid_file = pid_file.map(PidFile::write).transpose()?;
     if options.read_write && !args.quiet {
         let source = args.source.display();
