@@ -42,7 +42,7 @@ struct Args {
     /// In little time: level 2, blocks of 1M
     #[arg(long, conflicts_with_all = ["level", "best"])]
     fast: bool,
-    /// As small as possible: level 13, blocks of 8M
+    /// As small as possible: level 12, blocks of 16M
     #[arg(long, conflicts_with = "level")]
     best: bool,
     /// Codec

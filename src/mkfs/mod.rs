@@ -92,7 +92,7 @@ impl Effort {
         match self {
             Self::Fast => 2,
             Self::Usual => 8,
-            Self::Best => 13,
+            Self::Best => 12,
         }
     }
 
@@ -101,7 +101,7 @@ impl Effort {
         match self {
             Self::Fast => 20,
             Self::Usual => 22,
-            Self::Best => 23,
+            Self::Best => 24,
         }
     }
 }

@@ -106,7 +106,7 @@ impl Encoded {
 }
 
 /// The first level that is slow on what does not shrink.
-const SLOW: i32 = 13;
+const SLOW: i32 = 12;
 
 /// Blocks above this many bytes are large ones to zstd.
 const LARGE: usize = 256 << 10;
