@@ -151,7 +151,6 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
     let tree = open_source(&absolute(&args.source), options).or_status(MOUNT)?;
     events.mounting();
     let served = serve(tree, &dir, &config, events.on_end()).map_err(mount_failure)?;
-    watch::start(&args.source, served.dir());
     let _pid_file = pid_file.map(PidFile::write).transpose()?;
     if options.read_write && !args.quiet {
         let source = args.source.display();
@@ -159,8 +158,11 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
     }
     announce(args, &served, ready)?;
     // Whoever waits for the mount need not wait for this.
-    watch::start(&args.source, served.dir());
-    session::run(&served, &events, options.idle_timeout).or_status(MOUNT)
+    let watcher = watch::start(&args.source, served.dir());
+    let ended = session::run(&served, &events, options.idle_timeout);
+    // It must not take what is mounted here next for ours.
+    drop(watcher);
+    ended.or_status(MOUNT)
 }
 
 /// Tells everyone who waits that the mount works.

@@ -237,10 +237,15 @@ impl Volume {
 
     /// Size and extent of a file that lies whole in one block; `None` for all others.
     fn packed(&self, ino: Ino) -> Result<Option<(u64, Extent)>> {
-        let InodeData::Regular(number @ 1..) = self.inode(ino)?.data else {
+        let record = self.inode(ino)?;
+        let InodeData::Regular(number @ 1..) = record.data else {
             return Ok(None);
         };
         let content = self.store.content(number)?;
+        // An error to whoever reads it.
+        if content.size != record.size {
+            return Ok(None);
+        }
         Ok(match content.extents {
             Extents::One(extent)
                 if extent.chunk_log == 0
@@ -486,8 +491,9 @@ impl Tree for Volume {
             // What an extent has of its first chunk may begin within it.
             let skipped = within.saturating_sub(offset - extent.logical) as usize;
             let start = offset + skipped as u64 - within;
-            let len = (extent.end() - start).min(block.len().saturating_sub(skipped) as u64);
-            visit(start, &block[skipped..][..len as usize]);
+            let bytes = block.get(skipped..).unwrap_or_default();
+            let len = (extent.end() - start).min(bytes.len() as u64);
+            visit(start, &bytes[..len as usize]);
         }
         Ok(())
     }

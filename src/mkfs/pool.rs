@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
@@ -114,7 +115,8 @@ fn work<W>(shared: &Shared<W>, tool: &mut W) {
             shared.more.wait(&mut queues);
         };
         drop(queues);
-        job(tool);
+        // The sender goes with a job that panics, and who waits for it is told.
+        let _ = catch_unwind(AssertUnwindSafe(|| job(tool)));
     }
 }
 

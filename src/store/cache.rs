@@ -95,7 +95,10 @@ impl<K: Hash + Eq + Clone, V> Cache<K, V> {
             shard.loaded.wait(&mut state);
         }
         state.loading.insert(key.clone());
-        state.make_room(expected);
+        // What could never be kept must not push out what is.
+        if expected <= state.budget {
+            state.make_room(expected);
+        }
         state.weight += expected;
         drop(state);
         self.misses.fetch_add(1, Ordering::Relaxed);

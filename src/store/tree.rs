@@ -163,14 +163,26 @@ impl Store {
             return Ok(node.search(key).ok().map(|index| Entry { node, index }));
         }
         let (mut at, mut level) = (root.node, root.level);
+        // What the keys of the leaf must not be below, and must be below.
+        let (mut least, mut bound): (Option<Entry>, Option<Entry>) = (None, None);
         loop {
             let node = self.node(tree, level, &at)?;
             if level == 0 {
-                self.hints.was_used(tree, &node);
+                // Of a forged tree leaves may overlap: such a one decides nothing but this.
+                let fits = least.is_none_or(|least| least.key() <= node.key(0))
+                    && bound.is_none_or(|bound| node.key(node.count() - 1) < bound.key());
+                if fits {
+                    self.hints.was_used(tree, &node);
+                }
                 return Ok(node.search(key).ok().map(|index| Entry { node, index }));
             }
-            at = self.child(&node, child_for(&node, key))?;
+            let index = child_for(&node, key);
+            at = self.child(&node, index)?;
             level -= 1;
+            if index + 1 < node.count() {
+                bound = Some(Entry { node: Arc::clone(&node), index: index + 1 });
+            }
+            least = Some(Entry { node, index });
         }
     }
 

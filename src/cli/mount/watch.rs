@@ -9,7 +9,7 @@
 use std::os::fd::AsRawFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::Context as _;
 use rustix::fs::{Mode, OFlags};
@@ -25,9 +25,21 @@ const WATCHING: &str = "--watching";
 /// What the kernel is to send when the server is dead.
 const DEATH: Signal = Signal::USR1;
 
+/// The process that watches this one, until this is dropped: who ends in good order
+/// needs nobody to clean up.
+pub(super) struct Watcher(Child);
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.kill().and_then(|()| self.0.wait()) {
+            log::debug!("the watching process: {error}");
+        }
+    }
+}
+
 /// Starts the process that watches this one. To be called from the main thread: it
 /// is that thread's end that the kernel tells.
-pub(super) fn start(source: &Path, dir: &Path) {
+pub(super) fn start(source: &Path, dir: &Path) -> Option<Watcher> {
     let started = Command::new("/proc/self/exe")
         .arg0("mount.pxfs")
         .args([WATCHING, &std::process::id().to_string(), "--"])
@@ -36,8 +48,12 @@ pub(super) fn start(source: &Path, dir: &Path) {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn();
-    if let Err(error) = started {
-        log::warn!("nobody watches over this process: {error}");
+    match started {
+        Ok(child) => Some(Watcher(child)),
+        Err(error) => {
+            log::warn!("nobody watches over this process: {error}");
+            None
+        }
     }
 }
 

@@ -1,7 +1,9 @@
 //! The threads that store ahead, and how serving threads set them going.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
 
 use fuser::{INodeNo, Notifier, ReplyDirectoryPlus};
 use parking_lot::Mutex;
@@ -18,6 +20,10 @@ const PAGE: u64 = 4096;
 
 /// Files that are looked at for one job.
 const MAX_FILES: usize = 8192;
+
+/// How long whoever listed a directory waits at most, and how long a job takes.
+const MAX_WAIT: Duration = Duration::from_millis(3);
+const MAX_WORK: Duration = Duration::from_millis(250);
 
 /// Jobs that wait for the pusher, and those that it has begun.
 const MAX_WAITING: usize = 4;
@@ -96,6 +102,7 @@ struct Work {
     reply: Option<ReplyDirectoryPlus>,
     /// The last file that was stored.
     last: Option<Ino>,
+    begun: Instant,
 }
 
 impl Pushes {
@@ -110,13 +117,26 @@ impl Pushes {
                 false => self.receive.try_recv(),
             };
             match job {
-                Ok(Job::Around(ino, offset)) => store_around(&**tree, notifier, ino, offset),
-                Ok(job) => begun.extend(self.begin(&**tree, job, begun.len())),
+                Ok(Job::Around(ino, offset)) => {
+                    let store = || store_around(&**tree, notifier, ino, offset);
+                    let _ = catch_unwind(AssertUnwindSafe(store));
+                }
+                Ok(job) => {
+                    // Nobody waits for more than one job.
+                    if let Some(reply) = begun.last_mut().and_then(|work| work.reply.take()) {
+                        reply.ok();
+                    }
+                    begun.extend(self.begin(&**tree, job, begun.len()));
+                }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
             }
             let Some(work) = begun.last_mut() else { continue };
-            let Some(cut) = self.store_next(&**tree, notifier, work) else { continue };
+            // A bug in one file must not end the storing of all others.
+            let store = || self.store_next(&**tree, notifier, work);
+            let Some(cut) = catch_unwind(AssertUnwindSafe(store)).unwrap_or(Some(false)) else {
+                continue;
+            };
             self.policy.lock().end(cut);
             let done = begun.pop();
             if let (Some(warm), Some(last)) = (&warm, done.and_then(Work::finish)) {
@@ -139,7 +159,8 @@ impl Pushes {
         };
         let mut files = files.peekable();
         let first = files.peek().copied();
-        let work = Work { files: Box::new(files), stored: 0, reply, last: None };
+        let work =
+            Work { files: Box::new(files), stored: 0, reply, last: None, begun: Instant::now() };
         match first {
             Some(first) if begun < MAX_BEGUN => {
                 self.policy.lock().begin(first, bytes);
@@ -156,6 +177,15 @@ impl Pushes {
     /// is the reason.
     fn store_next(&self, tree: &dyn Tree, notifier: &Notifier, work: &mut Work) -> Option<bool> {
         let Some(ino) = work.files.next() else { return Some(false) };
+        let elapsed = work.begun.elapsed();
+        if elapsed > MAX_WORK {
+            return Some(false);
+        }
+        if elapsed > MAX_WAIT
+            && let Some(reply) = work.reply.take()
+        {
+            reply.ok();
+        }
         let mut step = Step::Leave;
         let looked = tree.small_file(ino, SMALL_FILE, &mut |content| {
             step = self.policy.lock().step(ino, content.len() as u64);
