@@ -216,11 +216,7 @@ impl<'a> ContentWriter<'a> {
             for &(logical, len) in segments {
                 let kind = ExtentKind::Data;
                 let extent = Extent { logical, len, block, offset, chunk_log: 0, kind };
-                extents = Extents::One(extent);
-                if segments.len() > 1 {
-                    self.enter_extent(number, &extent)?;
-                    extents = Extents::Tree;
-                }
+                extents = self.enter_segment(number, extent, segments.len())?;
                 offset += len as u32;
             }
         }
@@ -235,20 +231,22 @@ impl<'a> ContentWriter<'a> {
         for &(logical, len) in &small.segments {
             let (segment, others) = rest.split_at(len as usize);
             rest = others;
-            let (block, chunk_log) = (self.next_block, self.sizes.chunk_log);
-            for chunk in segment.chunks(1 << chunk_log) {
-                let block = take_number(&mut self.next_block);
-                self.encode(block, nature, chunk.to_vec())?;
-            }
+            let (block, chunk_log) = (self.add_run(nature, segment)?, self.sizes.chunk_log);
             let kind = ExtentKind::Data;
             let extent = Extent { logical, len, block, offset: 0, chunk_log, kind };
-            extents = Extents::One(extent);
-            if small.segments.len() > 1 {
-                self.enter_extent(number, &extent)?;
-                extents = Extents::Tree;
-            }
+            extents = self.enter_segment(number, extent, small.segments.len())?;
         }
         Ok(extents)
+    }
+
+    /// Enters the extent of one of so many segments, unless the content's record has
+    /// room for it; returns what that is to say.
+    fn enter_segment(&mut self, number: ContentNo, extent: Extent, of: usize) -> Result<Extents> {
+        if of == 1 {
+            return Ok(Extents::One(extent));
+        }
+        self.enter_extent(number, &extent)?;
+        Ok(Extents::Tree)
     }
 
     /// Puts bytes into the open block; returns its number and where they start.
@@ -303,13 +301,12 @@ impl<'a> ContentWriter<'a> {
         self.extents.push(&key, &extent.to_bytes()).map_err(spill_error)
     }
 
-    /// Stores bytes that are no file (large xattr sets) in blocks of their own;
-    /// returns the first block.
-    pub(super) fn add_run(&mut self, bytes: &[u8]) -> Result<BlockNo> {
+    /// Stores bytes in a run of chunks of their own; returns the first block.
+    pub(super) fn add_run(&mut self, nature: Nature, bytes: &[u8]) -> Result<BlockNo> {
         let first = self.next_block;
         for chunk in bytes.chunks(1 << self.sizes.chunk_log) {
             let block = take_number(&mut self.next_block);
-            self.encode(block, Nature::Plain, chunk.to_vec())?;
+            self.encode(block, nature, chunk.to_vec())?;
         }
         Ok(first)
     }

@@ -13,6 +13,7 @@ use crate::format::{
     Digest, DirentRecord, InodeData, InodeRecord, MAX_XATTR_NAMES, MAX_XATTR_SET, PixelType,
     XattrSet, XattrStorage, dirent_key, is_valid_name, number_key,
 };
+use crate::store::Nature;
 
 /// Owner, permissions and times of a file to be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -185,7 +186,8 @@ impl Records {
             XattrStorage::Inline(bytes)
         } else {
             let len = bytes.len() as u64;
-            let (block, chunk_log) = (contents.add_run(&bytes)?, contents.chunk_log());
+            let block = contents.add_run(Nature::Plain, &bytes)?;
+            let chunk_log = contents.chunk_log();
             XattrStorage::Blocks { len, block, chunk_log }
         };
         self.sets.insert(&digest, &number.to_le_bytes()).map_err(spill_error)?;
