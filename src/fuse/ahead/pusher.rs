@@ -121,12 +121,14 @@ impl Pushes {
                     let store = || store_around(&**tree, notifier, ino, offset);
                     let _ = catch_unwind(AssertUnwindSafe(store));
                 }
-                Ok(job) => {
-                    // Nobody waits for more than one job.
-                    if let Some(reply) = begun.last_mut().and_then(|work| work.reply.take()) {
-                        reply.ok();
-                    }
-                    begun.extend(self.begin(&**tree, job, begun.len()));
+                Ok(Job::Window(Ahead { from, bytes })) => {
+                    let until = self.policy.lock().known_until(from);
+                    let files = until.map(|until| (from..=until).take(MAX_FILES));
+                    self.begin(&mut begun, files.into_iter().flatten(), bytes, None);
+                }
+                Ok(Job::Directory(dir, bytes, reply)) => {
+                    let files = files_of(&**tree, dir).into_iter();
+                    self.begin(&mut begun, files, bytes, Some(reply));
                 }
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) => return,
@@ -145,30 +147,29 @@ impl Pushes {
         }
     }
 
-    /// Begins a job, unless too many are.
-    fn begin(&self, tree: &dyn Tree, job: Job, begun: usize) -> Option<Work> {
-        let (files, bytes, reply): (Box<dyn Iterator<Item = Ino>>, _, _) = match job {
-            Job::Window(Ahead { from, bytes }) => {
-                let until = self.policy.lock().known_until(from)?;
-                (Box::new((from..=until).take(MAX_FILES)), bytes, None)
-            }
-            Job::Around(..) => return None,
-            Job::Directory(dir, bytes, reply) => {
-                (Box::new(files_of(tree, dir).into_iter()), bytes, Some(reply))
-            }
-        };
+    /// Begins to store `files`, unless there are none or too much was begun.
+    fn begin(
+        &self,
+        begun: &mut Vec<Work>,
+        files: impl Iterator<Item = Ino> + 'static,
+        bytes: u64,
+        reply: Option<ReplyDirectoryPlus>,
+    ) {
+        // Nobody waits for more than one job.
+        if let Some(below) = begun.last_mut() {
+            below.answer();
+        }
         let mut files = files.peekable();
         let first = files.peek().copied();
-        let work =
-            Work { files: Box::new(files), stored: 0, reply, last: None, begun: Instant::now() };
+        let files = Box::new(files);
+        let work = Work { files, stored: 0, reply, last: None, begun: Instant::now() };
         match first {
-            Some(first) if begun < MAX_BEGUN => {
+            Some(first) if begun.len() < MAX_BEGUN => {
                 self.policy.lock().begin(first, bytes);
-                Some(work)
+                begun.push(work);
             }
             _ => {
                 work.finish();
-                None
             }
         }
     }
@@ -176,16 +177,13 @@ impl Pushes {
     /// Stores the next file of `work`; when there is no next, whether its length
     /// is the reason.
     fn store_next(&self, tree: &dyn Tree, notifier: &Notifier, work: &mut Work) -> Option<bool> {
-        let Some(ino) = work.files.next() else { return Some(false) };
         let elapsed = work.begun.elapsed();
-        if elapsed > MAX_WORK {
+        if work.stored >= FIRST_BATCH || elapsed > MAX_WAIT {
+            work.answer();
+        }
+        let Some(ino) = work.files.next().filter(|_| elapsed <= MAX_WORK) else {
             return Some(false);
-        }
-        if elapsed > MAX_WAIT
-            && let Some(reply) = work.reply.take()
-        {
-            reply.ok();
-        }
+        };
         let mut step = Step::Leave;
         let looked = tree.small_file(ino, SMALL_FILE, &mut |content| {
             step = self.policy.lock().step(ino, content.len() as u64);
@@ -199,21 +197,21 @@ impl Pushes {
         if let Err(error) = looked {
             log::debug!("content of inode {ino}, ahead: {error}");
         }
-        if work.stored >= FIRST_BATCH
-            && let Some(reply) = work.reply.take()
-        {
-            reply.ok();
-        }
         (step == Step::Stop).then_some(true)
     }
 }
 
 impl Work {
-    /// Answers who waits for it; gives the last file that was stored.
-    fn finish(self) -> Option<Ino> {
-        if let Some(reply) = self.reply {
+    /// Answers who waits for it, if anyone does.
+    fn answer(&mut self) {
+        if let Some(reply) = self.reply.take() {
             reply.ok();
         }
+    }
+
+    /// Answers who waits for it; gives the last file that was stored.
+    fn finish(mut self) -> Option<Ino> {
+        self.answer();
         self.last
     }
 }
