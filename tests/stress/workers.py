@@ -5,6 +5,7 @@ number, odd while it lasts, and a kind, which says what errors it may cause: any
 other error is a fault, and so is a wrong byte at any time.
 """
 
+import contextlib
 import ctypes
 import errno
 import hashlib
@@ -105,10 +106,15 @@ class Worker:
     def any_file(self):
         return self.chance.choice(self.shared.files)
 
-    def open_both(self, path):
+    @contextlib.contextmanager
+    def both(self, path):
         """The file in the mount and the original, as descriptors."""
-        seen = os.open(os.path.join(self.mnt, path), os.O_RDONLY | os.O_CLOEXEC)
-        return seen, os.open(os.path.join(self.source, path), os.O_RDONLY | os.O_CLOEXEC)
+        with contextlib.ExitStack() as opened:
+            descriptors = []
+            for tree in (self.mnt, self.source):
+                descriptors.append(os.open(os.path.join(tree, path), os.O_RDONLY | os.O_CLOEXEC))
+                opened.callback(os.close, descriptors[-1])
+            yield descriptors
 
     def any_range(self, size):
         at = self.chance.randrange(size)
@@ -134,8 +140,7 @@ class Reader(Worker):
             raise Fault(f"{path}: {length} bytes of {size}, SHA-256 {hasher.hexdigest()}")
 
     def ranges(self, path, size):
-        seen, original = self.open_both(path)
-        try:
+        with self.both(path) as (seen, original):
             for _ in range(self.chance.randrange(1, 20)):
                 at, length = self.any_range(size)
                 found = b""
@@ -147,9 +152,6 @@ class Reader(Worker):
                 self.read(length)
                 if found != os.pread(original, length, at):
                     raise Fault(f"{path}: wrong bytes in {length} from {at}")
-        finally:
-            os.close(seen)
-            os.close(original)
 
 
 class Mapper(Worker):
@@ -159,8 +161,7 @@ class Mapper(Worker):
         path, size, _ = self.any_file()
         if size == 0:
             return
-        seen, original = self.open_both(path)
-        try:
+        with self.both(path) as (seen, original):
             with mmap.mmap(seen, size, prot=mmap.PROT_READ) as mapped:
                 for _ in range(self.chance.randrange(1, 30)):
                     at, length = self.any_range(size)
@@ -168,9 +169,6 @@ class Mapper(Worker):
                     self.read(length)
                     if found != os.pread(original, length, at):
                         raise Fault(f"{path}: wrong bytes mapped in {length} from {at}")
-        finally:
-            os.close(seen)
-            os.close(original)
 
 
 class Walker(Worker):
