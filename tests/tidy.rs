@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["pxc"],
     &["fuse", "mkfs", "boot", "extract"],
     &["builder"],
+    &["llm"],
     &["cli"],
 ];
 
