@@ -1,6 +1,7 @@
 //! Adding a file to a root: packed if its content is new, then entered.
 
 use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -39,10 +40,30 @@ impl RootBuilder {
         if let Some(id) = self.stands_for(file) {
             return self.add_id(new, id);
         }
+        self.add_input(new, name, &mut input, file, progress)
+    }
+
+    /// Adds bytes under a path, as [`Self::add_file`] does a file.
+    pub(super) fn add_bytes(&mut self, new: &NewPath, mut bytes: &[u8]) -> Result<Added> {
+        self.check_new(new, None)?;
+        // There is no file that they came from: the path stands for it.
+        let file = Path::new(new.path.trim_start_matches('/')).to_owned();
+        self.add_input(new, None, &mut bytes, &file, &mut |_| {})
+    }
+
+    /// Packs what is new, and enters it.
+    fn add_input(
+        &mut self,
+        new: &NewPath,
+        name: Option<&str>,
+        input: &mut dyn Read,
+        file: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Added> {
         let blobs = own_directory(&self.dir, BLOBS)?;
         let blob =
             Unpublished::create(&blobs, &blobs.join(BLOB)).map_err(BuildError::file(&blobs))?;
-        let packed = pack_stock(&mut input, file, blob.file(), progress)?;
+        let packed = pack_stock(input, file, blob.file(), progress)?;
         let (id, known) = self.id_for(&packed.sha256)?;
         self.check_new(new, Some(id))?;
         let is_good = known.as_ref().is_some_and(|known| self.is_proven(known));

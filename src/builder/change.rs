@@ -53,7 +53,7 @@ impl RootBuilder {
     }
 
     /// Removes those of these contents that no path leads to.
-    fn purge(&mut self, ids: &HashSet<u32>) -> Result<Vec<String>> {
+    pub(super) fn purge(&mut self, ids: &HashSet<u32>) -> Result<Vec<String>> {
         let used: HashSet<u32> = self.each_path().map(|path| path.id).collect();
         let mut gone: Vec<_> =
             ids.iter().filter(|id| !used.contains(id)).filter_map(|id| self.content(*id)).collect();

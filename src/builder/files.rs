@@ -6,8 +6,10 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
 
 use super::add::{BLOBS, PIXEL_END};
 use super::error::{BuildError, Result};
@@ -17,19 +19,42 @@ use crate::mkfs::{Unpublished, temporary_stem};
 /// What a blob is called before its content, and with it its name, is known.
 pub(super) const BLOB: &str = "blob";
 
-/// Locks a directory or a file against others of us until the handle is dropped;
-/// waits for them, and says so.
-pub(super) fn lock(path: &Path) -> Result<File> {
+/// How long somebody waits for others who change the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// As long as it takes, and says so.
+    Forever,
+    /// No longer than this.
+    Within(Duration),
+}
+
+/// How often a lock is tried again that is not waited for without end.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
+/// Locks a directory or a file against others of us until the handle is dropped.
+pub(super) fn lock(path: &Path, wait: Wait) -> Result<File> {
     let failed = || BuildError::file(path);
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path);
     let file = file.map_err(failed())?;
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => return Ok(file),
-        Err(rustix::io::Errno::WOULDBLOCK) => {
-            log::warn!("{}: waiting for another pxfs that changes it", path.display());
+    let start = Instant::now();
+    loop {
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(error) => return Err(failed()(error.into())),
         }
-        Err(error) => return Err(failed()(error.into())),
+        match wait {
+            Wait::Forever => break,
+            Wait::Within(most) if start.elapsed() >= most => {
+                let (path, seconds) = (path.display(), most.as_secs_f64());
+                let sentence =
+                    format!("{path}: another pxfs changes it, and was not done in {seconds} s");
+                return Err(BuildError::refused(sentence));
+            }
+            Wait::Within(_) => std::thread::sleep(TRY_AGAIN),
+        }
     }
+    log::warn!("{}: waiting for another pxfs that changes it", path.display());
     rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))
         .map_err(|error| failed()(error.into()))?;
     Ok(file)
@@ -79,7 +104,10 @@ pub(super) fn remove_leftovers(root: &File) {
 }
 
 /// Removes regular files with temporary names of which the stem is one of ours.
-fn remove_temporary(dir: impl AsFd, is_own: impl Fn(&str) -> bool) -> rustix::io::Result<()> {
+pub(super) fn remove_temporary(
+    dir: impl AsFd,
+    is_own: impl Fn(&str) -> bool,
+) -> rustix::io::Result<()> {
     let mut done = Ok(());
     for entry in Dir::read_from(&dir)? {
         let entry = entry?;

@@ -2,27 +2,25 @@
 //! picture is made of both that takes its place.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
-use super::add::open_source;
 use super::bulk::{BulkOptions, BulkSummary, area_of, type_of_name};
 use super::error::{BuildError, Result};
-use super::files::lock;
+use super::files::{Wait, lock};
+use super::new_file::now;
 use super::overlay::{NewFile, Overlay};
 use super::root::{Added, NewPath, bad_path, check_circle};
 use super::sources::{Found, list_sources};
 use crate::format::{Codec, Digest, PixelType, TreeKind};
 use crate::fs::{
-    Attr, FileKind, FsError, HIDDEN_DIR, Ino, Pixel, PixelTree, ROOT_INO, Step, Time, Tree, Volume,
+    Attr, FileKind, FsError, HIDDEN_DIR, Ino, Pixel, PixelTree, ROOT_INO, Step, Tree, Volume,
     resolve, walk,
 };
-use crate::legacy::root::{DESCRIPTION, REQUIRES, ReadAt, clean_path};
+use crate::legacy::root::{DESCRIPTION, REQUIRES, clean_path};
 use crate::mkfs::{
     Effort, Excludes, HardLinks, MkfsError, Options, Progress, Source, Summary, XattrChoice, make,
 };
@@ -34,7 +32,8 @@ use crate::store::{Encoding, Store};
 pub struct ImageBuilder {
     image: PathBuf,
     volume: Arc<Volume>,
-    pub(super) tree: Overlay,
+    /// Who looks at it meanwhile has it as it was then.
+    pub(super) tree: Arc<Overlay>,
     /// Held, and so is the lock.
     lock: File,
 }
@@ -45,27 +44,23 @@ impl ImageBuilder {
     /// # Errors
     /// When it is no picture with a file system.
     pub fn open(image: &Path, mem: u64) -> Result<Self> {
+        Self::open_within(image, mem, Wait::Forever)
+    }
+
+    /// The same, but others who change it are waited for only so long.
+    pub(super) fn open_within(image: &Path, mem: u64, wait: Wait) -> Result<Self> {
         // A link stays a link: what it leads to is replaced.
         let image = &image.canonicalize().map_err(BuildError::file(image))?;
-        let lock = lock_name(image)?;
-        let failed = |error: &dyn std::fmt::Display| {
-            BuildError::refused(format!("{}: {error}", image.display()))
-        };
-        let found = lock.metadata().map_err(BuildError::file(image))?;
-        if !found.is_file() {
-            return Err(failed(&"is no regular file, and only such a one can be replaced"));
-        }
+        let lock = lock_name(image, wait)?;
         let file = lock.try_clone().map_err(BuildError::file(image))?;
-        let picture = Picture::from_file(file, &OpenOptions { offset: 0, mem });
-        let picture = picture.map_err(|error| failed(&error))?;
-        if !matches!(picture.container(), Container::Png | Container::SeekablePng) {
-            return Err(failed(&"is no PNG, which it would become; use 'pxfs convert' first"));
-        }
-        let options = crate::store::OpenOptions { cache: mem / 4 * 3, digest: None };
-        let store = Store::open(picture, &options).map_err(|error| failed(&error))?;
-        let volume = Arc::new(Volume::new(store).map_err(|error| failed(&error))?);
-        let tree = Overlay::new(Arc::clone(&volume) as Arc<dyn PixelTree>);
+        let volume = Arc::new(open_volume(image, file, mem)?);
+        let tree = Arc::new(Overlay::new(Arc::clone(&volume) as Arc<dyn PixelTree>));
         Ok(Self { image: image.to_owned(), volume, tree, lock })
+    }
+
+    /// The changes, to make more.
+    fn changes(&mut self) -> &mut Overlay {
+        Arc::make_mut(&mut self.tree)
     }
 
     /// Adds a file of this machine under a path; directories on the way are made.
@@ -73,7 +68,20 @@ impl ImageBuilder {
     /// # Errors
     /// When the file cannot be read, or the path cannot be.
     pub fn add_file(&mut self, new: &NewPath, file: &Path) -> Result<Added> {
-        let source = NewFile::of(file)?;
+        self.add_new(new, NewFile::of(file)?)
+    }
+
+    /// Adds bytes under a path, as [`Self::add_file`] does a file. Mode and owner of
+    /// what is there stay.
+    pub(super) fn add_bytes(&mut self, new: &NewPath, bytes: Arc<[u8]>) -> Result<Added> {
+        let mut source = NewFile::of_bytes(bytes);
+        if let Ok(old) = resolve(&*self.tree, new.path.as_bytes(), false) {
+            (source.perm, source.owner) = (old.perm, (old.uid, old.gid));
+        }
+        self.add_new(new, source)
+    }
+
+    fn add_new(&mut self, new: &NewPath, source: NewFile) -> Result<Added> {
         let old = self.check_new(new, &source.sha256)?;
         let (dir, name) = self.place(&new.path)?;
         let area = new.path.split('/').nth(1).unwrap_or_default();
@@ -82,12 +90,12 @@ impl ImageBuilder {
         let ino = match &old {
             Some((ino, true)) => *ino,
             _ => self
-                .tree
+                .changes()
                 .put_file(dir, name.as_bytes(), source)
                 .map_err(BuildError::tree(&new.path))?,
         };
         if new.kind.is_some() || old.is_none() {
-            self.tree.set_kind(ino, kind);
+            self.changes().set_kind(ino, kind);
         }
         self.label(ino, new);
         let kind = self.tree.pixel_type(ino).map_err(BuildError::tree(&new.path))?;
@@ -103,12 +111,12 @@ impl ImageBuilder {
         })
     }
 
-    fn label(&mut self, ino: Ino, new: &NewPath) {
+    pub(super) fn label(&mut self, ino: Ino, new: &NewPath) {
         if let Some(description) = &new.description {
-            self.tree.set_xattr(ino, DESCRIPTION, description.as_bytes());
+            self.changes().set_xattr(ino, DESCRIPTION, description.as_bytes());
         }
         if !new.requires.is_empty() {
-            self.tree.set_xattr(ino, REQUIRES, new.requires.join("\n").as_bytes());
+            self.changes().set_xattr(ino, REQUIRES, new.requires.join("\n").as_bytes());
         }
     }
 
@@ -118,11 +126,11 @@ impl ImageBuilder {
         for required in &new.requires {
             clean_path(required).map_err(|problem| bad_path(required, problem))?;
             check_circle(&new.path, required, |path| self.requires(path))?;
-            if resolve(&self.tree, required.as_bytes(), true).is_err() {
+            if resolve(&*self.tree, required.as_bytes(), true).is_err() {
                 log::warn!("{:?} requires {required:?}, which is not there (yet)", new.path);
             }
         }
-        let old = match resolve(&self.tree, new.path.as_bytes(), false) {
+        let old = match resolve(&*self.tree, new.path.as_bytes(), false) {
             Err(FsError::NotFound) => return Ok(None),
             found => found.map_err(BuildError::tree(&new.path))?,
         };
@@ -142,7 +150,7 @@ impl ImageBuilder {
 
     /// What a path requires.
     fn requires(&self, path: &str) -> Vec<String> {
-        let found = resolve(&self.tree, path.as_bytes(), true);
+        let found = resolve(&*self.tree, path.as_bytes(), true);
         let text = found.and_then(|found| self.tree.xattr(found.ino, REQUIRES));
         let text = String::from_utf8(text.unwrap_or_default()).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
@@ -158,15 +166,35 @@ impl ImageBuilder {
             return Err(bad_path(path, "is the root"));
         };
         let dirs: Vec<&[u8]> = dirs.iter().map(|dir| dir.as_bytes()).collect();
-        let dir = self.tree.make_dirs(&dirs, now()).map_err(BuildError::tree(path))?;
+        let dir = self.changes().make_dirs(&dirs, now()).map_err(BuildError::tree(path))?;
         Ok((dir, name))
+    }
+
+    /// Makes a directory, with those it lies in; one that is there is fine.
+    pub(super) fn make_dir(&mut self, path: &str) -> Result<()> {
+        let (dir, name) = self.place(path)?;
+        match self.tree.lookup(dir, name.as_bytes()) {
+            Ok(found) if found.kind == FileKind::Directory => Ok(()),
+            Ok(_) => Err(BuildError::refused(format!("{path:?} is there and is no directory"))),
+            Err(_) => {
+                let parts = clean_path(path).map_err(|problem| bad_path(path, problem))?;
+                let parts: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
+                let made = self.changes().make_dirs(&parts, now());
+                made.map(drop).map_err(BuildError::tree(path))
+            }
+        }
+    }
+
+    /// Whether anything was changed.
+    pub(super) fn is_changed(&self) -> bool {
+        self.tree.is_changed()
     }
 
     fn find(&self, path: &str) -> Result<(Ino, Vec<u8>, Attr)> {
         let trimmed = path.trim_end_matches('/');
         let (dir, name) = trimmed.rsplit_once('/').unwrap_or(("", trimmed));
         let failed = || BuildError::tree(format!("{path:?}"));
-        let dir = resolve(&self.tree, dir.as_bytes(), true).map_err(failed())?;
+        let dir = resolve(&*self.tree, dir.as_bytes(), true).map_err(failed())?;
         let found = self.tree.lookup(dir.ino, name.as_bytes()).map_err(failed())?;
         Ok((dir.ino, name.as_bytes().to_vec(), found))
     }
@@ -232,7 +260,7 @@ impl ImageBuilder {
                 return Err(BuildError::refused(format!("{path:?} is a directory; use -r")));
             }
             gone.extend(self.files_below(path, &found)?);
-            self.tree.remove(dir, &name);
+            self.changes().remove(dir, &name);
         }
         Ok(gone)
     }
@@ -245,7 +273,7 @@ impl ImageBuilder {
     pub fn rename(&mut self, old: &str, new: &str) -> Result<Vec<(String, String)>> {
         let (from_dir, from_name, found) = self.find(old)?;
         let old = old.trim_end_matches('/');
-        let target = resolve(&self.tree, new.as_bytes(), true).ok();
+        let target = resolve(&*self.tree, new.as_bytes(), true).ok();
         let last = old.rsplit('/').next().unwrap_or(old);
         let new = match target {
             Some(target) if target.kind == FileKind::Directory => {
@@ -256,12 +284,12 @@ impl ImageBuilder {
         if super::root::is_below(&new, old) {
             return Err(BuildError::refused(format!("{new:?} lies in {old:?} itself")));
         }
-        if resolve(&self.tree, new.as_bytes(), false).is_ok() {
+        if resolve(&*self.tree, new.as_bytes(), false).is_ok() {
             return Err(BuildError::refused(format!("{new:?} is there already")));
         }
         let files = self.files_below(old, &found)?;
         let (dir, name) = self.place(&new)?;
-        self.tree
+        self.changes()
             .rename((from_dir, &from_name), (dir, name.as_bytes()))
             .map_err(BuildError::tree(old))?;
         let moved = |path: &str| match path == old {
@@ -278,7 +306,7 @@ impl ImageBuilder {
     /// Changes requirements that name what was moved.
     fn follow(&mut self, moved: &dyn Fn(&str) -> Option<String>) -> Result<()> {
         let mut changed = Vec::new();
-        walk(&self.tree, ROOT_INO, &mut |step| {
+        walk(&*self.tree, ROOT_INO, &mut |step| {
             if let Step::Entry(_, attr) = step
                 && attr.kind == FileKind::Regular
                 && let Ok(old) = self.tree.xattr(attr.ino, REQUIRES)
@@ -296,7 +324,7 @@ impl ImageBuilder {
         })
         .map_err(BuildError::tree("/"))?;
         for (ino, requires) in changed {
-            self.tree.set_xattr(ino, REQUIRES, requires.as_bytes());
+            self.changes().set_xattr(ino, REQUIRES, requires.as_bytes());
         }
         Ok(())
     }
@@ -308,7 +336,7 @@ impl ImageBuilder {
             return Ok(vec![path.to_owned()]);
         }
         let mut files = Vec::new();
-        walk(&self.tree, found.ino, &mut |step| {
+        walk(&*self.tree, found.ino, &mut |step| {
             if let Step::Entry(inside, attr) = step
                 && attr.kind != FileKind::Directory
             {
@@ -326,6 +354,11 @@ impl ImageBuilder {
     /// When something in it cannot be read, or the new one cannot be written; the
     /// old one is there as it was then.
     pub fn save(self, threads: usize, progress: &mut dyn Progress) -> Result<Summary> {
+        self.write(threads, progress)
+    }
+
+    /// Makes the picture anew. What is open here goes on showing the old one.
+    pub(super) fn write(&self, threads: usize, progress: &mut dyn Progress) -> Result<Summary> {
         let superblock = self.volume.store().superblock();
         let cover = cover_of(&self.volume).map_err(BuildError::file(&self.image))?;
         let mut options = plain_options(threads)?;
@@ -338,7 +371,7 @@ impl ImageBuilder {
         options.cover =
             cover.as_ref().map(|file| format!("/proc/self/fd/{}", file.as_raw_fd()).into());
         let old = self.lock.metadata().map_err(BuildError::file(&self.image))?;
-        let tree: Arc<dyn PixelTree> = Arc::new(self.tree);
+        let tree = Arc::clone(&self.tree) as Arc<dyn PixelTree>;
         let summary = make(&self.image, Source::Tree(tree), &options, progress)?;
         let kept = std::fs::set_permissions(&self.image, old.permissions());
         kept.map_err(BuildError::file(&self.image))?;
@@ -346,6 +379,25 @@ impl ImageBuilder {
         let _ = std::os::unix::fs::chown(&self.image, Some(old.uid()), Some(old.gid()));
         Ok(summary)
     }
+}
+
+/// Opens a picture's file tree; reading it takes at most `mem` bytes.
+pub(super) fn open_volume(image: &Path, file: File, mem: u64) -> Result<Volume> {
+    let failed = |error: &dyn std::fmt::Display| {
+        BuildError::refused(format!("{}: {error}", image.display()))
+    };
+    let found = file.metadata().map_err(BuildError::file(image))?;
+    if !found.is_file() {
+        return Err(failed(&"is no regular file, and only such a one can be replaced"));
+    }
+    let picture = Picture::from_file(file, &OpenOptions { offset: 0, mem });
+    let picture = picture.map_err(|error| failed(&error))?;
+    if !matches!(picture.container(), Container::Png | Container::SeekablePng) {
+        return Err(failed(&"is no PNG, which it would become; use 'pxfs convert' first"));
+    }
+    let options = crate::store::OpenOptions { cache: mem / 4 * 3, digest: None };
+    let store = Store::open(picture, &options).map_err(|error| failed(&error))?;
+    Volume::new(store).map_err(|error| failed(&error))
 }
 
 /// Options for making a picture of a tree of ours: all of it is kept.
@@ -371,9 +423,9 @@ pub(crate) fn plain_options(threads: usize) -> Result<Options, MkfsError> {
 }
 
 /// Locks the file that has a name, also if another took its place meanwhile.
-fn lock_name(path: &Path) -> Result<File> {
+fn lock_name(path: &Path, wait: Wait) -> Result<File> {
     loop {
-        let file = lock(path)?;
+        let file = lock(path, wait)?;
         let held = file.metadata().map_err(BuildError::file(path))?;
         let named = std::fs::metadata(path).map_err(BuildError::file(path))?;
         if (held.dev(), held.ino()) == (named.dev(), named.ino()) {
@@ -420,54 +472,4 @@ fn cover_of(volume: &Volume) -> io::Result<Option<File>> {
 fn tempfile_in_memory() -> io::Result<File> {
     let flags = rustix::fs::MemfdFlags::CLOEXEC;
     Ok(File::from(rustix::fs::memfd_create("cover", flags)?))
-}
-
-impl NewFile {
-    /// A file of this machine, which is read and hashed once here, and read again
-    /// when the picture is made.
-    pub(super) fn of(path: &Path) -> Result<Self> {
-        let mut file = open_source(path)?;
-        let found = file.metadata().map_err(BuildError::file(path))?;
-        let mut hasher = Sha256::new();
-        let mut piece = vec![0; found.len().clamp(1, 1 << 18) as usize];
-        let mut size = 0;
-        loop {
-            match file.read(&mut piece).map_err(BuildError::file(path))? {
-                0 => break,
-                read => {
-                    hasher.update(&piece[..read]);
-                    size += read as u64;
-                }
-            }
-        }
-        Ok(Self {
-            content: Arc::new(NamedFile(path.to_owned())),
-            size,
-            sha256: hasher.finalize().into(),
-            kind: PixelType::Data,
-            perm: found.mode() & 0o777,
-            owner: (found.uid(), found.gid()),
-            mtime: Time { secs: found.mtime(), nanos: found.mtime_nsec() as u32 },
-        })
-    }
-}
-
-/// A file that is opened when it is read: thousands may wait.
-#[derive(Debug)]
-struct NamedFile(PathBuf);
-
-impl ReadAt for NamedFile {
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
-        ReadAt::read_at(&File::open(&self.0)?, offset, buf)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(std::fs::metadata(&self.0)?.len())
-    }
-}
-
-fn now() -> Time {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let since = since.unwrap_or_default();
-    Time { secs: since.as_secs() as i64, nanos: since.subsec_nanos() }
 }

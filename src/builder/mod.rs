@@ -4,6 +4,9 @@
 //! of the Python tools, pixels with their payloads, pictures. Never: command
 //! lines, printing.
 //!
+//! [`Editor`] is one place that is changed, whatever it is: a picture, a root, a
+//! plain directory.
+//!
 //! ```text
 //! root      a root that is changed          zlib      streams as Python's, or fast ones
 //!  +- add      one file                     document  JSON that keeps what it does not know
@@ -17,6 +20,7 @@ mod blob;
 mod bulk;
 mod change;
 mod document;
+mod editor;
 mod entries;
 mod error;
 mod export;
@@ -25,6 +29,7 @@ mod god;
 mod image;
 mod import;
 mod meta;
+mod new_file;
 mod overlay;
 mod pack;
 mod project;
@@ -35,6 +40,7 @@ pub(crate) mod zlib;
 
 pub use bulk::{BulkOptions, BulkSummary};
 pub use change::Removed;
+pub use editor::{DirTree, EditOptions, Editor, PlaceKind};
 pub use error::{BuildError, Result};
 pub use export::{Exported, export_root};
 pub use god::{GodOptions, MadeGod, Raster, decode_picture, make_god};

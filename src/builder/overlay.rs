@@ -33,14 +33,14 @@ pub(super) struct NewFile {
     pub(super) mtime: Time,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Node {
     Dir { parent: Ino, mtime: Time },
     File(NewFile),
 }
 
-/// A tree and the changes to it.
-#[derive(Debug)]
+/// A tree and the changes to it. A copy costs as much as there are changes.
+#[derive(Debug, Clone)]
 pub(super) struct Overlay {
     base: Arc<dyn PixelTree>,
     nodes: Vec<Node>,
@@ -66,6 +66,11 @@ impl Overlay {
             xattrs: HashMap::new(),
             parents: HashMap::new(),
         }
+    }
+
+    /// Whether it differs from the tree below.
+    pub(super) fn is_changed(&self) -> bool {
+        !(self.changes.is_empty() && self.kinds.is_empty() && self.xattrs.is_empty())
     }
 
     fn node(&self, ino: Ino) -> Option<&Node> {

@@ -13,7 +13,7 @@ use sha2::Digest as _;
 use super::blob::{Counted, Hashed};
 use super::document::Document;
 use super::error::{BuildError, Result};
-use super::files::{lock, own_directory, publish_as, write_file};
+use super::files::{Wait, lock, own_directory, publish_as, write_file};
 use super::unpack::{nameless_volume, quick_options};
 use super::zlib::Stock;
 use crate::extract::{ExtractError, Observer, TarOptions, write_tar};
@@ -159,7 +159,7 @@ pub(super) fn register(
     id: u32,
     entry: &impl Serialize,
 ) -> Result<()> {
-    let _lock = lock(store)?;
+    let _lock = lock(store, Wait::Forever)?;
     let files = DirFiles::open(store).map_err(BuildError::file(store))?;
     let mut document = match read_json(&files, registry) {
         Err(RootError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::document::Document;
 use super::entries::{ContentEntry, PathText, ids_of, lightly_normalised};
 use super::error::{BuildError, Result};
-use super::files::{lock, remove_leftovers, write_file};
+use super::files::{Wait, lock, remove_leftovers, write_file};
 use crate::format::{Digest, PixelType};
 use crate::legacy::root::{
     Content, DirFiles, PIXELFS, PathEntry, REGISTRY, RootError, RootFiles, circle_text, clean_path,
@@ -79,7 +79,7 @@ fn as_id_text<S: serde::Serializer>(id: &u32, serializer: S) -> Result<S::Ok, S:
 /// When there is a root already, or it cannot be written.
 pub fn init(dir: &Path) -> Result<()> {
     std::fs::create_dir_all(dir).map_err(BuildError::file(dir))?;
-    let _lock = lock(dir)?;
+    let _lock = lock(dir, Wait::Forever)?;
     if dir.join(PIXELFS).symlink_metadata().is_ok() {
         let shown = dir.display();
         return Err(BuildError::refused(format!("{shown}: is a pxOS root already")));
@@ -96,7 +96,12 @@ impl RootBuilder {
     /// # Errors
     /// When it is no root, or its JSON files cannot be read.
     pub fn open(dir: &Path) -> Result<Self> {
-        let lock = lock(dir)?;
+        Self::open_within(dir, Wait::Forever)
+    }
+
+    /// The same, but others who change it are waited for only so long.
+    pub(super) fn open_within(dir: &Path, wait: Wait) -> Result<Self> {
+        let lock = lock(dir, wait)?;
         let files: Arc<dyn RootFiles> =
             Arc::new(DirFiles::open(dir).map_err(BuildError::file(dir))?);
         let head = match read_json(&*files, PIXELFS) {

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 /// Times an opening is repeated that raced with a rename (EAGAIN of openat2).
 const RETRIES: usize = 16;
@@ -21,6 +22,9 @@ pub(crate) enum Outside {
     /// The directory is the root of all paths, as after chroot(2): absolute
     /// paths and links start there, and `..` stays there.
     Root,
+    /// It is refused with EXDEV, and a link with ELOOP wherever it leads; with the
+    /// flags PATH and NOFOLLOW a link at the end is opened itself.
+    NoLinks,
 }
 
 /// Opens the regular file `path` below `root` for reading.
@@ -42,7 +46,7 @@ pub(crate) fn open(root: impl AsFd, path: &str, outside: Outside) -> io::Result<
 /// EXDEV as [`Outside`] says.
 pub(crate) fn open_any(
     root: impl AsFd,
-    path: &str,
+    path: impl Arg + Copy,
     outside: Outside,
     flags: OFlags,
 ) -> io::Result<OwnedFd> {
@@ -50,6 +54,7 @@ pub(crate) fn open_any(
     let inside = match outside {
         Outside::Refuse => ResolveFlags::BENEATH,
         Outside::Root => ResolveFlags::IN_ROOT,
+        Outside::NoLinks => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS,
     };
     let resolve = inside | ResolveFlags::NO_MAGICLINKS;
     let mut tries = 0;

@@ -63,9 +63,7 @@ impl Unpublished {
     pub(crate) fn create(dir: &Path, name: &Path) -> io::Result<Self> {
         let mode = Mode::from_raw_mode(0o666);
         let stem = name.file_name().unwrap_or(name.as_os_str()).to_string_lossy();
-        // The temporary name must have room for what is added to it. The end of the
-        // stem stays, as it tells what kind of file it is.
-        let stem: String = stem.chars().skip(stem.chars().count().saturating_sub(40)).collect();
+        let stem = Self::stem(&stem);
         let (file, named) = match nameless_file(dir, mode)? {
             Some(file) => (file, None),
             None => {
@@ -74,6 +72,13 @@ impl Unpublished {
             }
         };
         Ok(Self { file, dir: dir.to_owned(), stem, named })
+    }
+
+    /// What the temporary name of a file with this name has of it.
+    pub(crate) fn stem(name: &str) -> String {
+        // The temporary name must have room for what is added to it. The end of the
+        // stem stays, as it tells what kind of file it is.
+        name.chars().skip(name.chars().count().saturating_sub(40)).collect()
     }
 
     /// The file.
