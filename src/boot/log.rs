@@ -248,7 +248,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A time as 2026-01-31T23:59:59.123Z.
-fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     // A clock before 1970 is a clock that is not set; the log need not fail for it.
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);

@@ -11,7 +11,7 @@ use crate::legacy::root::each_member;
 
 /// An object's members in order.
 #[derive(Debug, Default)]
-pub(super) struct Document {
+pub(crate) struct Document {
     /// A member that was removed is `None`: the others keep their places.
     members: Vec<Option<(String, Box<str>)>>,
     places: HashMap<String, usize>,
@@ -20,27 +20,27 @@ pub(super) struct Document {
 impl Document {
     /// Reads the object that `text` is. Of several members with one key the last
     /// counts and the first place, as in Python.
-    pub(super) fn parse(file: &'static str, text: &[u8]) -> Result<Self> {
+    pub(crate) fn parse(file: &'static str, text: &[u8]) -> Result<Self> {
         let mut document = Self::default();
         each_member(file, text, &mut |key, value| document.put(key, value.get().into()))?;
         Ok(document)
     }
 
     /// The member under a key.
-    pub(super) fn get(&self, key: &str) -> Option<&str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
         self.members[*self.places.get(key)?].as_ref().map(|(_, value)| &**value)
     }
 
     /// Sets a member, in the place of the old one if there is one. `depth` is
     /// how deep the object itself stands in its file.
-    pub(super) fn set(&mut self, key: &str, value: &impl Serialize, depth: usize) -> Result<()> {
+    pub(crate) fn set(&mut self, key: &str, value: &impl Serialize, depth: usize) -> Result<()> {
         let text = serde_json::to_string_pretty(value)
             .map_err(|error| BuildError::Refused(format!("{key:?}: {error}")))?;
         self.put(key.to_owned(), nested(&text, depth + 1).into());
         Ok(())
     }
 
-    pub(super) fn put(&mut self, key: String, value: Box<str>) {
+    pub(crate) fn put(&mut self, key: String, value: Box<str>) {
         if let Some(&place) = self.places.get(&key) {
             self.members[place] = Some((key, value));
             return;
@@ -50,7 +50,7 @@ impl Document {
     }
 
     /// Takes a member out.
-    pub(super) fn remove(&mut self, key: &str) -> bool {
+    pub(crate) fn remove(&mut self, key: &str) -> bool {
         match self.places.remove(key) {
             Some(place) => self.members[place].take().is_some(),
             None => false,
@@ -58,7 +58,7 @@ impl Document {
     }
 
     /// Gives a member another key, in the same place.
-    pub(super) fn rename(&mut self, old: &str, new: &str) {
+    pub(crate) fn rename(&mut self, old: &str, new: &str) {
         if let Some(place) = self.places.remove(old) {
             if let Some((key, _)) = &mut self.members[place] {
                 *key = new.to_owned();
@@ -68,12 +68,12 @@ impl Document {
     }
 
     /// All members in order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.members.iter().flatten().map(|(key, value)| (key.as_str(), &**value))
     }
 
     /// Appends the object to `out`, standing `depth` levels deep.
-    pub(super) fn write(&self, out: &mut String, depth: usize) {
+    pub(crate) fn write(&self, out: &mut String, depth: usize) {
         out.push('{');
         let mut is_first = true;
         for (key, value) in self.iter() {

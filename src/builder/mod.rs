@@ -40,6 +40,7 @@ pub(crate) mod zlib;
 
 pub use bulk::{BulkOptions, BulkSummary};
 pub use change::Removed;
+pub(crate) use document::Document;
 pub use editor::{DirTree, EditOptions, Editor, PlaceKind};
 pub use error::{BuildError, Result};
 pub use export::{Exported, export_root};
