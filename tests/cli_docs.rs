@@ -44,6 +44,16 @@ fn options(help: &str) -> Vec<String> {
     found
 }
 
+/// The commands of a tool that has such, as its help lists them.
+fn commands(help: &str) -> Vec<String> {
+    let Some((_, list)) = help.split_once("Commands:\n") else { return Vec::new() };
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    // A line that goes on with the text of the one before stands deeper.
+    let lines = lines.filter(|line| !line.starts_with("   "));
+    let names = lines.map(|line| line.split_whitespace().next().unwrap().to_owned());
+    names.filter(|name| name != "help").collect()
+}
+
 #[test]
 fn every_option_of_every_tool_is_documented() {
     let documents = documents();
@@ -52,7 +62,12 @@ fn every_option_of_every_tool_is_documented() {
     let mut checked = 0;
     for verb in list.lines().take_while(|line| line.starts_with("  ")) {
         let verb = verb.split_whitespace().next().unwrap();
-        for option in options(&help(&[verb, "--help"])) {
+        let text = help(&[verb, "--help"]);
+        let mut found = options(&text);
+        for command in commands(&text) {
+            found.extend(options(&help(&[verb, &command, "--help"])));
+        }
+        for option in found {
             let known = COMMON.contains(&option.as_str())
                 || documents.contains(&format!("`{option}"))
                 || documents.contains(&format!("{option} "))

@@ -45,6 +45,7 @@ const MISSING_FILE: &[(&str, &[&str])] = &[
     ("god-pixel", &["{}/missing"]),
     ("resurrect", &["{}/missing"]),
     ("boot", &["{}/missing"]),
+    ("llm", &["list", "{}/missing"]),
     ("pxi", &["run", "{}/missing"]),
 ];
 

@@ -13,6 +13,7 @@ mod failures;
 mod find;
 mod image_args;
 mod info;
+mod llm;
 mod ls;
 mod mkfs;
 mod mkfs_progress;
@@ -98,6 +99,7 @@ const TOOLS: &[Tool] = &[
     },
     Tool { verb: "desktop", about: "draw a tile for each file", run: build::look::desktop },
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
+    Tool { verb: "llm", about: "make, list and ask model cartridges", run: llm::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
 

@@ -286,10 +286,9 @@ impl Cartridge {
         }
         for (field, value) in fields {
             let named = field.to_ascii_lowercase();
-            let is_named = !matches!(field.as_str(), "api_key_env" | "api_key_file" | "max_tokens")
-                && ["api_key", "apikey", "secret", "password", "token", "authorization"]
-                    .iter()
-                    .any(|word| named.contains(word));
+            let is_named = ["api_key", "apikey", "secret", "password", "token", "authorization"]
+                .iter()
+                .any(|word| named.ends_with(word));
             let is_set = value.as_str().is_some_and(|text| !text.is_empty());
             if is_set && is_named || value.as_str().is_some_and(holds_key) {
                 remarks.push(format!(

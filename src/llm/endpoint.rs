@@ -34,17 +34,20 @@ impl Endpoint {
     /// # Errors
     /// When it is no http(s) URL of a server, or holds a password.
     pub fn parse(text: &str) -> Result<Self, NoEndpoint> {
-        let failed = |why| NoEndpoint { shown: harmless(&without_password(text), 100), why };
-        let is_plain = |c: char| c.is_ascii_graphic();
-        if text.is_empty() || !text.chars().all(is_plain) {
-            return Err(failed("is no URL like http://localhost:1234/v1"));
-        }
-        let uri: Uri =
-            text.parse().map_err(|_| failed("is no URL like http://localhost:1234/v1"))?;
-        let scheme = match uri.scheme_str() {
-            Some(scheme @ ("http" | "https")) => scheme,
-            _ => return Err(failed("does not begin with http:// or https://")),
+        let failed = |why| NoEndpoint { shown: harmless(&without_secrets(text), 100), why };
+        let Some(scheme) = ["http", "https"].into_iter().find(|scheme| {
+            let rest = text.get(..scheme.len()).zip(text.get(scheme.len()..));
+            rest.is_some_and(|(own, rest)| {
+                own.eq_ignore_ascii_case(scheme) && rest.starts_with("://")
+            })
+        }) else {
+            return Err(failed("does not begin with http:// or https://"));
         };
+        let no_url = || failed("is no URL like http://localhost:1234/v1");
+        if !text.chars().all(|c| c.is_ascii_graphic()) {
+            return Err(no_url());
+        }
+        let uri: Uri = text.parse().map_err(|_| no_url())?;
         let authority = uri.authority().ok_or_else(|| failed("names no host"))?;
         if authority.as_str().contains('@') {
             return Err(failed("holds a user or a password; a key is named by api_key_env"));
@@ -88,6 +91,11 @@ impl Endpoint {
         &self.host
     }
 
+    /// Whether it is asked through TLS.
+    pub fn is_https(&self) -> bool {
+        self.base.starts_with("https:")
+    }
+
     /// Whether it is this machine.
     pub fn is_local(&self) -> bool {
         self.is_local
@@ -106,14 +114,19 @@ fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// The text without what stands before `@`, so that no message repeats it.
-fn without_password(text: &str) -> String {
+/// The text without what stands before `@` and after `?`, where secrets are put, so
+/// that no message repeats them.
+fn without_secrets(text: &str) -> String {
+    let text = match text.split_once(['?', '#']) {
+        Some((before, _)) => format!("{before}?..."),
+        None => text.to_owned(),
+    };
     match text.rsplit_once('@') {
         Some((before, after)) => {
             let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
             format!("{scheme}://...@{after}")
         }
-        None => text.to_owned(),
+        None => text,
     }
 }
 
@@ -173,5 +186,7 @@ mod tests {
         }
         let error = Endpoint::parse("https://me:geheim@x/v1").unwrap_err().to_string();
         assert!(error.contains("password") && !error.contains("geheim"), "{error}");
+        let error = Endpoint::parse("https://x/v1?key=geheim").unwrap_err().to_string();
+        assert!(error.contains("'?'") && !error.contains("geheim"), "{error}");
     }
 }

@@ -8,8 +8,9 @@
 //! connect    a cartridge becomes a ChatModel
 //!  +- client     chat completions over HTTP     embedded  weights in the picture
 //! route      which cartridge answers, and why
-//! registry   llm_pixel_registry.json
-//!  +- cartridge, endpoint, secret
+//! shelf      where cartridges lie in a picture, a root, a directory
+//!  +- registry   llm_pixel_registry.json
+//!      +- cartridge, endpoint, secret
 //! discover   servers on this machine            audit     a line for each call
 //! ```
 
@@ -24,6 +25,7 @@ mod harmless;
 mod registry;
 mod route;
 mod secret;
+mod shelf;
 
 pub use audit::{Audit, CallRecord, CallResult};
 pub use cartridge::{
@@ -41,3 +43,4 @@ pub use registry::{
 };
 pub use route::{Route, Routes, Why};
 pub use secret::{KEY_HOSTS, KeySource};
+pub use shelf::{MODELS, add_cartridge, remove_cartridge, routes_of, routes_of_tree};

@@ -209,7 +209,7 @@ fn parse_path(text: &str) -> Result<String, String> {
 }
 
 /// Prints a table: the columns are as wide as they need to be.
-fn print_table(
+pub(super) fn print_table(
     out: &mut dyn std::io::Write,
     head: &[&str],
     rows: &[Vec<String>],

@@ -32,7 +32,7 @@ use wire::{Came, Exchange, Head, Request, Watch};
 pub use assemble::{Reply, read_reply};
 
 /// Bytes of a response that is no answer that are looked at.
-const MAX_ERROR: usize = 16 << 10;
+const MAX_ERROR: usize = 256 << 10;
 
 /// Bytes of a list of models, and models of it that are named.
 const MAX_LIST: usize = 4 << 20;

@@ -153,6 +153,8 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 fn garbage(error: &serde_json::Error, json: &str) -> NoReply {
+    // Its message may repeat what it did not expect.
+    let error = harmless(&error.to_string(), 150);
     NoReply::Garbage(format!("{error}: {}", harmless(json, 120)))
 }
 

@@ -6,11 +6,13 @@
 //! one would save nothing that can be felt, and one that the server closed in the
 //! meantime would look like a failure.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read as _};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use ureq::http::HeaderMap;
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Timeout};
 
 use super::super::chat::{Cancel, ChatError};
@@ -26,6 +28,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// fast server can make us hold.
 const PIECE: usize = 16 << 10;
 const WAITING: usize = 16;
+
+/// The variable that names a file of certificates to trust instead of the built-in
+/// ones; and how long that file may be.
+const CERTIFICATES: &str = "SSL_CERT_FILE";
+const MAX_PEM: u64 = 4 << 20;
 
 /// What is asked.
 #[derive(Debug)]
@@ -116,7 +123,7 @@ impl Exchange {
         endpoint: &Endpoint,
         limits: &Limits,
     ) -> Result<Self, ChatError> {
-        let agent = agent(endpoint, limits);
+        let agent = agent(endpoint, limits)?;
         let (to_owner, from_thread) = sync_channel(WAITING);
         let own = agent.clone();
         std::thread::Builder::new()
@@ -155,7 +162,7 @@ impl Drop for Exchange {
     }
 }
 
-fn agent(endpoint: &Endpoint, limits: &Limits) -> Agent {
+fn agent(endpoint: &Endpoint, limits: &Limits) -> Result<Agent, ChatError> {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         // A redirect would take the conversation, maybe the key, to another place
@@ -170,7 +177,32 @@ fn agent(endpoint: &Endpoint, limits: &Limits) -> Agent {
         .timeout_global(Some(limits.total));
     // The proxy of the environment is for other machines.
     let config = if endpoint.is_local() { config.proxy(None) } else { config };
-    config.build().new_agent()
+    let config = match std::env::var_os(CERTIFICATES).filter(|_| endpoint.is_https()) {
+        Some(file) => config.tls_config(trusting(Path::new(&file)).map_err(|why| {
+            ChatError::Refused(format!("${CERTIFICATES}: {}: {why}", Path::new(&file).display()))
+        })?),
+        None => config,
+    };
+    Ok(config.build().new_agent())
+}
+
+/// TLS that trusts those who have a certificate of `file` (as OpenSSL takes it), and
+/// nobody else.
+fn trusting(file: &Path) -> Result<TlsConfig, String> {
+    let file = std::fs::File::open(file).map_err(|error| error.to_string())?;
+    let mut pem = Vec::new();
+    file.take(MAX_PEM).read_to_end(&mut pem).map_err(|error| error.to_string())?;
+    let mut certificates = Vec::new();
+    for item in parse_pem(&pem) {
+        if let PemItem::Certificate(certificate) = item.map_err(|error| error.to_string())? {
+            certificates.push(certificate);
+        }
+    }
+    if certificates.is_empty() {
+        return Err("holds no certificate".into());
+    }
+    let roots = RootCerts::new_with_certs(&certificates);
+    Ok(TlsConfig::builder().root_certs(roots).build())
 }
 
 /// The thread: sends the request, hands on what comes until nobody wants it.
