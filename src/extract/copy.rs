@@ -1,17 +1,18 @@
 //! Copying part of a tree to the disk.
 //!
-//! One thread walks and makes directories, in the order of the tree; others
-//! write files in about that order, so that a block with many small files is
-//! decoded once. A directory gets its attributes when its last file is done:
-//! whoever gives back the last reference to it sets them.
+//! Threads take directories from a stack, so about in the order of the tree: a
+//! block with many small files is decoded once. One thread makes all that is in
+//! a directory, as the kernel lets only one at a time: others would wait, and
+//! use a processor for it. A directory gets its attributes when all in it is
+//! done: whoever gives back the last reference to it sets them.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::Mutex;
 use rustix::fs::{Mode, OFlags};
@@ -22,14 +23,15 @@ use super::attrs::Keeper;
 use super::error::{ExtractError, Result};
 use super::file::PIECE;
 use super::label::{DIR_FLAGS, Label};
+use super::tasks::Tasks;
 use crate::format::is_valid_name;
 use crate::fs::{Attr, FileKind, FsError, Ino, Tree};
 
 /// Entries of a directory that are read at a time.
 const BATCH: usize = 1024;
 
-/// Files that may wait to be written. Each may hold a directory open.
-const MAX_QUEUED: usize = 64;
+/// Files of a directory are written by another thread beyond so many bytes.
+const SHARE: u64 = 4 << 20;
 
 /// The deepest directory that is entered: a damaged tree must come to an end.
 const MAX_DEPTH: usize = 10_000;
@@ -76,20 +78,36 @@ struct Dir {
     fresh: bool,
 }
 
-/// A directory that is being walked.
-struct Frame {
+/// A directory of which entries are left.
+struct Walk {
     dir: Arc<Dir>,
     next: u64,
-    batch: std::vec::IntoIter<Vec<u8>>,
-    /// Directories in it that were entered: a forged one may have many names.
+    /// Directories above it.
+    depth: usize,
+    /// Directories in it that were seen: a forged one may have many names.
     entered: HashSet<Ino>,
 }
 
-/// A file to be written by whoever is free.
-struct Job {
-    dir: Arc<Dir>,
+/// A directory that was made and not yet opened.
+struct Made {
+    /// The one it is in, kept as it is until this one is open.
+    parent: Arc<Dir>,
     label: Arc<Label>,
     attr: Attr,
+    fresh: bool,
+    depth: usize,
+}
+
+/// Files to be written into a directory.
+struct Files {
+    dir: Arc<Dir>,
+    files: Vec<(Arc<Label>, Attr)>,
+}
+
+enum Task {
+    Walk(Walk),
+    Open(Made),
+    Files(Files),
 }
 
 /// An inode of which a name was copied.
@@ -106,6 +124,8 @@ pub struct Copier<'a> {
     pub(super) observer: &'a dyn Observer,
     pub(super) keeper: Keeper<'a>,
     pub(super) links: Mutex<HashMap<Ino, FirstName>>,
+    /// Held while a file with more names is copied: the next name needs the first.
+    linking: Mutex<()>,
     /// Set when it is of no use to go on.
     stop: AtomicBool,
 }
@@ -120,8 +140,8 @@ impl<'a> Copier<'a> {
     /// Hard links are kept among all that one copier copies.
     pub fn new(tree: &'a dyn Tree, options: CopyOptions, observer: &'a dyn Observer) -> Self {
         let keeper = Keeper::new(tree, observer);
-        let (links, stop) = (Mutex::default(), AtomicBool::new(false));
-        Self { tree, options, observer, keeper, links, stop }
+        let (links, linking, stop) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Self { tree, options, observer, keeper, links, linking, stop }
     }
 
     /// Copies `attr`, which the user called `source`, into `dir` as `name`;
@@ -129,7 +149,10 @@ impl<'a> Copier<'a> {
     pub fn copy_as(&self, attr: &Attr, source: &[u8], dir: &DestDir, name: &[u8], dest: &[u8]) {
         let label = self.top(source, dest, dir, Some(name));
         if attr.kind == FileKind::Directory {
-            match self.make_dir(&dir.fd, attr, &label) {
+            let opened = self
+                .make_dir(&dir.fd, &label)
+                .and_then(|fresh| self.open_dir(&dir.fd, attr, &label, fresh));
+            match opened {
                 Ok(made) => self.copy_dir(made),
                 Err(error) => self.failed(&label.dest(), &error),
             }
@@ -163,146 +186,173 @@ impl<'a> Copier<'a> {
     }
 
     fn copy_dir(&self, dir: Dir) {
-        let (sender, receiver) = sync_channel(MAX_QUEUED);
-        let receiver = Mutex::new(receiver);
+        let top = Walk { dir: Arc::new(dir), next: 0, depth: 1, entered: HashSet::new() };
+        let tasks = Tasks::new(Task::Walk(top));
         std::thread::scope(|scope| {
             for _ in 0..self.options.threads.max(1) {
-                scope.spawn(|| self.write_files(&receiver));
+                scope.spawn(|| {
+                    let mut piece = vec![0; PIECE];
+                    tasks.work(|task| self.perform(task, &tasks, &mut piece));
+                });
             }
-            self.walk(dir, &sender);
-            drop(sender);
         });
     }
 
-    /// What the threads do.
-    fn write_files(&self, jobs: &Mutex<Receiver<Job>>) {
-        let mut piece = vec![0; PIECE];
-        loop {
-            // The lock is given back before the job is done.
-            let job = jobs.lock().recv();
-            let Ok(Job { dir, label, attr }) = job else {
-                return;
-            };
-            if !self.has_stopped() {
-                self.copy_file(&dir.fd, &attr, &label, &mut piece);
+    fn perform(&self, task: Task, tasks: &Tasks<Task>, piece: &mut [u8]) {
+        match task {
+            // Given back all the same, so that directories get their attributes.
+            Task::Walk(Walk { dir, .. }) | Task::Files(Files { dir, .. }) if self.has_stopped() => {
+                self.release(dir);
             }
-            self.release(dir);
+            Task::Open(Made { parent, .. }) if self.has_stopped() => self.release(parent),
+            Task::Walk(walk) => self.walk(walk, tasks, piece),
+            Task::Files(files) => self.write_files(files, piece),
+            Task::Open(made) => {
+                let opened = self.open_dir(&made.parent.fd, &made.attr, &made.label, made.fresh);
+                self.release(made.parent);
+                match opened {
+                    Ok(dir) => {
+                        let (dir, entered) = (Arc::new(dir), HashSet::new());
+                        let walk = Walk { dir, next: 0, depth: made.depth, entered };
+                        self.walk(walk, tasks, piece);
+                    }
+                    Err(error) => self.failed(&made.label.dest(), &error),
+                }
+            }
         }
     }
 
-    fn walk(&self, top: Dir, jobs: &SyncSender<Job>) {
-        let frame = |dir| Frame {
-            dir: Arc::new(dir),
-            next: 0,
-            batch: Vec::new().into_iter(),
-            entered: HashSet::new(),
-        };
-        let mut stack = vec![frame(top)];
-        loop {
-            let depth = stack.len();
-            let Some(at) = stack.last_mut() else { return };
-            if self.has_stopped() {
-                return;
+    /// Copies the next entries of a directory: files now, directories later.
+    fn walk(&self, mut walk: Walk, tasks: &Tasks<Task>, piece: &mut [u8]) {
+        let names = match self.read_batch(&mut walk) {
+            Ok(names) => names,
+            Err(error) => {
+                self.failed(&walk.dir.label.source(), &error.into());
+                return self.release(walk.dir);
             }
-            let name = match at.batch.next() {
-                Some(name) => name,
-                None => match self.read_batch(at) {
-                    Ok(true) => continue,
-                    done => {
-                        if let Err(error) = done {
-                            self.failed(&at.dir.label.source(), &error.into());
-                        }
-                        if let Some(done) = stack.pop() {
-                            self.release(done.dir);
-                        }
-                        continue;
-                    }
-                },
-            };
-            let dir = Arc::clone(&at.dir);
-            let label = Label::below(&dir.label, &name);
-            match self.visit(&dir, &label, &name, depth, &mut at.entered, jobs) {
-                Ok(Some(inner)) => stack.push(frame(inner)),
-                Ok(None) => {}
+        };
+        let dir = Arc::clone(&walk.dir);
+        let (mut files, mut dirs) = (Vec::new(), Vec::new());
+        for name in &names {
+            let label = Label::below(&dir.label, name);
+            match self.entry(&mut walk, name) {
+                Ok(attr) if attr.kind == FileKind::Directory => dirs.push((label, attr)),
+                Ok(attr) => files.push((label, attr)),
                 Err(error) => self.failed(&label.source(), &error),
             }
-            self.release(dir);
         }
+        let mut shared = self.share(&dir, &mut files);
+        let made = dirs.into_iter().filter_map(|(label, attr)| self.made(&walk, label, attr));
+        let mut later: Vec<Task> = made.map(Task::Open).collect();
+        // The first of them is the next.
+        later.reverse();
+        later.append(&mut shared);
+        match names.len() {
+            BATCH.. => later.insert(0, Task::Walk(walk)),
+            _ => self.release(walk.dir),
+        }
+        tasks.add(later);
+        self.write_files(Files { dir, files }, piece);
     }
 
-    /// Reads the next names of a directory; false when there are none.
-    fn read_batch(&self, frame: &mut Frame) -> Result<bool, FsError> {
-        let mut names = Vec::new();
-        let mut next = frame.next;
-        self.tree.read_dir(frame.dir.attr.ino, frame.next, &mut |entry| {
+    /// The next names of a directory: [`BATCH`] of them, or the last.
+    fn read_batch(&self, walk: &mut Walk) -> Result<Vec<Vec<u8>>, FsError> {
+        let (mut names, mut next) = (Vec::new(), walk.next);
+        self.tree.read_dir(walk.dir.attr.ino, walk.next, &mut |entry| {
             names.push(entry.name.to_vec());
             next = entry.next;
             names.len() < BATCH
         })?;
-        frame.next = next;
-        frame.batch = names.into_iter();
-        Ok(frame.batch.len() > 0)
+        walk.next = next;
+        Ok(names)
     }
 
-    /// Copies an entry or has it copied; a directory comes back to be walked.
-    fn visit(
-        &self,
-        dir: &Arc<Dir>,
-        label: &Arc<Label>,
-        name: &[u8],
-        depth: usize,
-        entered: &mut HashSet<Ino>,
-        jobs: &SyncSender<Job>,
-    ) -> Result<Option<Dir>> {
+    /// The attributes of an entry that may be copied.
+    fn entry(&self, walk: &mut Walk, name: &[u8]) -> Result<Attr> {
         // A name like ".." would lead out of the destination.
         if !is_valid_name(name) {
             return Err(FsError::Corrupt("is no file name".into()).into());
         }
-        let attr = self.tree.lookup(dir.attr.ino, name)?;
+        let attr = self.tree.lookup(walk.dir.attr.ino, name)?;
         if attr.kind == FileKind::Directory {
-            if depth >= MAX_DEPTH {
+            if walk.depth >= MAX_DEPTH {
                 return Err(FsError::Corrupt("lies too deep".into()).into());
             }
-            if !entered.insert(attr.ino) {
-                return Err(
-                    FsError::Corrupt("is a directory with more than one name".into()).into()
-                );
+            if !walk.entered.insert(attr.ino) {
+                let why = "is a directory with more than one name";
+                return Err(FsError::Corrupt(why.into()).into());
             }
-            return self.make_dir(&dir.fd, &attr, label).map(Some);
         }
-        // Names after the first wait for the first: here, as there are few.
-        if attr.kind != FileKind::Regular || self.is_linked(&attr) {
-            let mut piece = vec![0; attr.size.min(PIECE as u64) as usize];
-            self.copy_file(&dir.fd, &attr, label, &mut piece);
-        } else {
-            let (dir, label) = (Arc::clone(dir), Arc::clone(label));
-            // The threads outlive the walk.
-            let _ = jobs.send(Job { dir, label, attr });
-        }
-        Ok(None)
+        Ok(attr)
     }
 
-    fn make_dir(&self, parent: &OwnedFd, attr: &Attr, label: &Arc<Label>) -> Result<Dir> {
-        let name = std::ffi::OsStr::from_bytes(label.name().unwrap_or(b"."));
-        let fresh = match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
-            Ok(()) => true,
-            Err(Errno::EXIST) => false,
-            Err(errno) => {
-                return Err(ExtractError::Write { doing: "cannot make the directory", errno });
+    /// Leaves the first files, and makes tasks of those beyond [`SHARE`] bytes.
+    fn share(&self, dir: &Arc<Dir>, files: &mut Vec<(Arc<Label>, Attr)>) -> Vec<Task> {
+        let mut tasks = Vec::new();
+        let mut bytes = 0;
+        // From the end: what is taken first is added last.
+        for at in (1..files.len()).rev() {
+            bytes += files[at].1.size;
+            if bytes >= SHARE {
+                let files = files.split_off(at);
+                tasks.push(Task::Files(Files { dir: Arc::clone(dir), files }));
+                bytes = 0;
             }
-        };
-        let fd =
-            rustix::fs::openat(parent, name, DIR_FLAGS, Mode::empty()).map_err(
-                |errno| match errno {
-                    Errno::NOTDIR | Errno::LOOP => {
-                        ExtractError::InTheWay("cannot overwrite a file with a directory")
-                    }
-                    errno => ExtractError::Write { doing: "cannot open the directory", errno },
-                },
-            )?;
-        if fresh {
-            self.observer.copied(&label.source(), &label.dest());
         }
+        tasks
+    }
+
+    fn write_files(&self, Files { dir, files }: Files, piece: &mut [u8]) {
+        for (label, attr) in files {
+            if self.has_stopped() {
+                break;
+            }
+            let _one = self.is_linked(&attr).then(|| self.linking.lock());
+            self.copy_file(&dir.fd, &attr, &label, piece);
+        }
+        self.release(dir);
+    }
+
+    fn made(&self, walk: &Walk, label: Arc<Label>, attr: Attr) -> Option<Made> {
+        match self.make_dir(&walk.dir.fd, &label) {
+            Ok(fresh) => {
+                let (parent, depth) = (Arc::clone(&walk.dir), walk.depth + 1);
+                Some(Made { parent, label, attr, fresh, depth })
+            }
+            Err(error) => {
+                self.failed(&label.source(), &error);
+                None
+            }
+        }
+    }
+
+    /// Makes a directory; false if there is something of that name.
+    fn make_dir(&self, parent: &OwnedFd, label: &Label) -> Result<bool> {
+        let made = rustix::fs::mkdirat(parent, dir_name(label), Mode::RWXU);
+        match made {
+            Ok(()) => {
+                self.observer.copied(&label.source(), &label.dest());
+                Ok(true)
+            }
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(ExtractError::Write { doing: "cannot make the directory", errno }),
+        }
+    }
+
+    fn open_dir(
+        &self,
+        parent: &OwnedFd,
+        attr: &Attr,
+        label: &Arc<Label>,
+        fresh: bool,
+    ) -> Result<Dir> {
+        let opened = rustix::fs::openat(parent, dir_name(label), DIR_FLAGS, Mode::empty());
+        let fd = opened.map_err(|errno| match errno {
+            Errno::NOTDIR | Errno::LOOP => {
+                ExtractError::InTheWay("cannot overwrite a file with a directory")
+            }
+            errno => ExtractError::Write { doing: "cannot open the directory", errno },
+        })?;
         Ok(Dir { fd, label: Arc::clone(label), attr: attr.clone(), fresh })
     }
 
@@ -341,4 +391,8 @@ impl<'a> Copier<'a> {
         }
         self.observer.failed(path, error);
     }
+}
+
+fn dir_name(label: &Label) -> &OsStr {
+    OsStr::from_bytes(label.name().unwrap_or(b"."))
 }

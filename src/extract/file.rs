@@ -18,12 +18,13 @@ pub(super) fn copy_content(
     piece: &mut [u8],
 ) -> Result<()> {
     let failed = |error| write_error("cannot write it", &error);
+    let mut end = 0;
     visit_data(tree, attr, piece, &mut |offset, bytes| {
+        end = offset + bytes.len() as u64;
         out.write_all_at(bytes, offset).map_err(failed)
     })?;
-    let len = out.metadata().map_err(failed)?.len();
     // What is missing at the end is a hole.
-    if len < attr.size {
+    if end < attr.size {
         out.set_len(attr.size).map_err(failed)?;
     }
     Ok(())

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! copy     the walk, directories                  tar         members in order
+//!  +- tasks    what is left to do
 //!  +- write    one file, or a name of one
 //!  +- file     contents with their holes           +- header   one member's header
 //!  +- special  symlinks, devices, fifos       +- acl     ACLs as text
@@ -29,6 +30,7 @@ mod label;
 mod slot;
 mod special;
 mod tar;
+mod tasks;
 mod write;
 
 pub use copy::{Copier, CopyOptions, DestDir};
