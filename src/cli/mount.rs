@@ -30,6 +30,7 @@ use self::failure::{Failure, MOUNT, OrStatus, SYSTEM, USAGE};
 use self::names::Register;
 use self::options::{IGNORED, MountOptions, SPECS};
 use self::session::{Events, PidFile, notify};
+use self::watch::Started;
 use super::Outcome;
 use super::failures::describe;
 use super::open::{OpenRequest, open_for_mount};
@@ -74,12 +75,6 @@ struct Args {
     /// Print this help
     #[arg(short = 'h', long, action = clap::ArgAction::Help)]
     help: Option<bool>,
-    /// This is the process that serves, started by one that waits for it
-    #[arg(long, hide = true)]
-    serving: bool,
-    /// This is the process that watches over the one that serves
-    #[arg(long, hide = true, value_name = "PID")]
-    watching: Option<u32>,
 }
 
 /// Runs the tool.
@@ -94,7 +89,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
             return Ok(ExitCode::from(if error.use_stderr() { USAGE } else { 0 }));
         }
     };
-    Ok(match mount(&parsed, &args[1..]) {
+    Ok(match mount(&parsed) {
         Ok(status) => ExitCode::from(status),
         Err(failure) => {
             // Not the caller's to print: it knows one status, mount(8) several.
@@ -105,21 +100,23 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 }
 
 /// Mounts and serves, or has it done in the background; returns the exit status.
-fn mount(args: &Args, raw: &[OsString]) -> Result<u8, Failure> {
-    if let Some(server) = args.watching {
-        return watch::run(server, &args.dir).map(|()| 0).or_status(SYSTEM);
-    }
+fn mount(args: &Args) -> Result<u8, Failure> {
     let texts: Option<Vec<&str>> = args.options.iter().map(|text| text.to_str()).collect();
     let texts = texts.ok_or_else(|| Failure::new(USAGE, "-o: options must be UTF-8"))?;
     let options = MountOptions::parse(texts, args.sloppy).or_status(USAGE)?;
-    // The process that waits answers for the process that serves.
-    let ready = args.ready_fd.filter(|_| !args.serving);
+    let ready = args.ready_fd;
     let ready = ready.map(|fd| unix::take_fd(fd).with_context(|| format!("--ready-fd {fd}")));
     let ready = ready.transpose().or_status(USAGE)?;
-    if args.foreground || args.serving {
+    if args.foreground {
         return serve_here(args, &options, ready).map(|()| 0);
     }
-    match daemon::launch(raw)? {
+    match daemon::launch()? {
+        Launched::Here => {
+            // The process that waits answers for the process that serves.
+            drop(ready);
+            daemon::take_name();
+            serve_here(args, &options, None).map(|()| 0)
+        }
         Launched::Failed(status) => Ok(status),
         Launched::Serving(pid) => {
             tell_ready(ready);
@@ -134,9 +131,6 @@ fn mount(args: &Args, raw: &[OsString]) -> Result<u8, Failure> {
 
 /// Opens the picture, mounts it and serves it until it is unmounted.
 fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Result<(), Failure> {
-    if args.serving {
-        daemon::take_name();
-    }
     unix::give_memory_back();
     start_log(args, options).or_status(USAGE)?;
     check::check_rights(options)?;
@@ -147,6 +141,13 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
         Some(path) => Some(std::path::absolute(path).or_status(USAGE)?),
         None => None,
     };
+    let mut watcher = match watch::start() {
+        Started::Server(watcher) => watcher,
+        Started::Here(post) => {
+            drop(ready);
+            return post.keep(&dir).or_status(SYSTEM);
+        }
+    };
     let events = Events::listen()?;
     let tree = open_source(&absolute(&args.source), options).or_status(MOUNT)?;
     events.mounting();
@@ -156,9 +157,10 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
         let source = args.source.display();
         eprintln!("mount.pxfs: WARNING: {source} is mounted read-only: writing is not there yet");
     }
+    if let Some(watcher) = &mut watcher {
+        watcher.watch();
+    }
     announce(args, &served, ready)?;
-    // Whoever waits for the mount need not wait for this.
-    let watcher = watch::start(&args.source, served.dir());
     let ended = session::run(&served, &events, options.idle_timeout);
     // It must not take what is mounted here next for ours.
     drop(watcher);
@@ -169,7 +171,7 @@ fn serve_here(args: &Args, options: &MountOptions, ready: Option<OwnedFd>) -> Re
 fn announce(args: &Args, served: &Served, ready: Option<OwnedFd>) -> Result<(), Failure> {
     log::info!("{} mounted on {}", args.source.display(), served.dir().display());
     tell_ready(ready);
-    if args.serving {
+    if !args.foreground {
         notify(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready]);
         return daemon::detach().or_status(SYSTEM);
     }

@@ -152,10 +152,12 @@ class Scratch:
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     words = file.read().split(b"\0")
+                with open(f"/proc/{pid}/comm", encoding="utf-8") as file:
+                    name = file.read().strip()
             except OSError:
                 continue
             ours = any(word.startswith(os.fsencode(self.path) + b"/") for word in words)
-            if ours and {b"--serving", b"--watching"} & set(words) and is_running(int(pid)):
+            if ours and name in ("mount.pxfs", "pxfs-watch") and is_running(int(pid)):
                 found.append(int(pid))
         return found
 

@@ -1,72 +1,69 @@
-//! Going to the background. The tool starts itself again, and the new process
-//! mounts, reports and serves; the old one waits and leaves with its status.
+//! Going to the background. The tool forks, and the new process mounts, reports
+//! and serves; the old one waits and leaves with its status.
 //!
-//! Starting anew instead of forking needs no unsafe code and is right whatever
-//! threads there are. The picture is opened once, by the new process, which
-//! keeps the caller's standard error until the mount works: every failure is
-//! seen there, and nothing after it is. Standard output is the pipe on which
-//! it says so; no descriptor has to be handed over by number.
+//! The picture is opened once, by the new process, which keeps the caller's
+//! standard error until the mount works: every failure is seen there, and
+//! nothing after it is. Standard output is the pipe on which it says so.
 
-use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::process::{Command, Stdio};
 
 use anyhow::Context;
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::failure::{Failure, MOUNT, OrStatus, SYSTEM};
-
-/// The hidden argument that tells the new process what it is.
-pub(super) const SERVING: &str = "--serving";
+use super::unix;
 
 /// What the new process says when the mount works.
 pub(super) const READY: &str = "ready\n";
 
-/// What became of the new process.
+/// Who comes back from [`launch`], and why.
 pub(super) enum Launched {
-    /// It serves the mount, under this process id.
+    /// This is the new process.
+    Here,
+    /// The new process serves the mount, under this process id.
     Serving(u32),
     /// It has said why not, and left with this status.
     Failed(u8),
 }
 
-/// Starts this tool again with `args` to serve, and waits until it does. There
-/// is no time limit: a large picture may take long, and a process that hangs or
-/// dies is noticed by other means.
-pub(super) fn launch(args: &[OsString]) -> Result<Launched, Failure> {
-    // Not the path the tool was started by: it may be relative, found through
-    // a PATH that is gone, or replaced by an upgrade meanwhile.
-    let mut child = Command::new("/proc/self/exe")
-        .arg0("mount.pxfs")
-        .arg(SERVING)
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start the serving process (is /proc mounted?); -f works without one")
-        .or_status(SYSTEM)?;
+/// Starts the process that is to serve, and waits until it does. There is no
+/// time limit: a large picture may take long, and a process that hangs or dies
+/// is noticed by other means. To be called before any thread is started.
+pub(super) fn launch() -> Result<Launched, Failure> {
+    let (read, write) = pipe_with(PipeFlags::CLOEXEC).or_status(SYSTEM)?;
+    let child = unix::fork().context("cannot start the serving process; -f works without one");
+    let Some(child) = child.or_status(SYSTEM)? else {
+        drop(read);
+        let null = File::open("/dev/null").context("/dev/null").or_status(SYSTEM)?;
+        rustix::stdio::dup2_stdin(&null).or_status(SYSTEM)?;
+        rustix::stdio::dup2_stdout(&write).or_status(SYSTEM)?;
+        return Ok(Launched::Here);
+    };
+    drop(write);
     let mut said = String::new();
-    if let Some(stdout) = child.stdout.take() {
-        // An error is a process that ended, and is reported as that.
-        let _ = BufReader::new(stdout).read_line(&mut said);
-    }
-    if said == READY {
-        return Ok(Launched::Serving(child.id()));
-    }
-    let status = child.wait().or_status(SYSTEM)?;
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ok(Launched::Failed(u8::try_from(code).unwrap_or(MOUNT).max(1))),
-        (None, signal) => {
-            let signal = signal.unwrap_or_default();
-            let message = format!("the serving process was killed by signal {signal}");
-            Err(Failure::new(MOUNT, message))
-        }
+    // An error is a process that ended, and is reported as that.
+    let _ = BufReader::new(File::from(read)).read_line(&mut said);
+    match said == READY {
+        true => Ok(Launched::Serving(child.as_raw_pid().unsigned_abs())),
+        false => status_of(child).map(Launched::Failed),
     }
 }
 
-/// Gives the serving process the tool's name in `ps` and `top`; it was started
-/// as /proc/self/exe and would be shown as "exe".
+/// The exit status of a process that did not get to serve, never 0.
+fn status_of(child: Pid) -> Result<u8, Failure> {
+    let ended = waitpid(Some(child), WaitOptions::empty()).or_status(SYSTEM)?;
+    let status = ended.map(|(_, status)| status);
+    if let Some(code) = status.and_then(|status| status.exit_status()) {
+        return Ok(u8::try_from(code).unwrap_or(MOUNT).max(1));
+    }
+    let signal = status.and_then(|status| status.terminating_signal()).unwrap_or_default();
+    Err(Failure::new(MOUNT, format!("the serving process was killed by signal {signal}")))
+}
+
+/// Gives the serving process the tool's name in `ps` and `top`, however
+/// it was called.
 pub(super) fn take_name() {
     let _ = rustix::thread::set_name(c"mount.pxfs");
 }

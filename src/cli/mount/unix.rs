@@ -1,11 +1,24 @@
-//! The few system calls that need unsafe code: waiting for signals, taking over
-//! a descriptor that was inherited by number, and setting up the allocator.
+//! The few system calls that need unsafe code: forking, waiting for signals, taking
+//! over a descriptor that was inherited by number, and setting up the allocator.
 
 #![allow(unsafe_code)]
 
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::process::Pid;
+
+/// Makes a copy of this process, which goes on with `None`; here comes its id. To
+/// be called only before any thread is started.
+pub(super) fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: what is dangerous in a forked process are locks that other threads
+    // held; there are none yet, as the tools call this first of all.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        pid => Ok(Pid::from_raw(pid)),
+    }
+}
 
 /// The signals that end a mount cleanly.
 const ENDING: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
