@@ -77,18 +77,21 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
 }
 
 fn options_of(args: &Args) -> CopyOptions {
-    use rustix::fs::Mode;
-    // The umask can only be read by setting it; no other thread runs yet.
-    let umask = rustix::process::umask(Mode::from_raw_mode(0o077));
-    rustix::process::umask(umask);
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     CopyOptions {
         keep: args.archive || args.preserve,
         links: args.archive,
         no_clobber: args.no_clobber,
-        umask: umask.as_raw_mode(),
+        umask: umask(),
         threads: processors.min(MAX_THREADS),
     }
+}
+
+/// The umask, which can only be read by setting it: while no other thread runs.
+pub(super) fn umask() -> u32 {
+    let umask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    rustix::process::umask(umask);
+    umask.as_raw_mode()
 }
 
 /// Deep trees keep a descriptor a level.

@@ -31,18 +31,26 @@ impl<'a> Keeper<'a> {
         Self { tree, observer, warned: AtomicBool::new(false) }
     }
 
-    /// All attributes of an open file or directory.
-    pub(super) fn keep_open(&self, attr: &Attr, fd: &OwnedFd) -> Result<()> {
+    /// All attributes of an open file or directory. `made`: the permission bits it
+    /// has, if it was made here and has inherited nothing.
+    pub(super) fn keep_open(&self, attr: &Attr, fd: &OwnedFd, made: Option<u32>) -> Result<()> {
         let (uid, gid) = owner(attr);
         let owned = chown(|uid, gid| rustix::fs::fchown(fd, uid, gid), uid, gid)?;
         let set = |name: &OsStr, value: &[u8]| {
             rustix::fs::fsetxattr(fd, name, value, XattrFlags::empty())
         };
-        let kept = self.keep_xattrs(attr, &set, &|name| rustix::fs::fremovexattr(fd, name));
-        rustix::fs::fchmod(fd, mode(attr, owned))
-            .map_err(ExtractError::write("cannot chmod it"))?;
-        rustix::fs::futimens(fd, &times(attr))
-            .map_err(ExtractError::write("cannot set its times"))?;
+        let names = self.tree.xattr_names(attr.ino);
+        let mode = mode(attr, owned);
+        // Two system calls that most of the files can be spared.
+        let is_right = made == Some(mode.as_raw_mode()) && names.as_ref().is_ok_and(Vec::is_empty);
+        if is_right {
+            return set_times(fd, attr);
+        }
+        let kept = names.map_err(ExtractError::from).and_then(|names| {
+            self.keep_xattrs(attr, &names, &set, &|name| rustix::fs::fremovexattr(fd, name))
+        });
+        rustix::fs::fchmod(fd, mode).map_err(ExtractError::write("cannot chmod it"))?;
+        set_times(fd, attr)?;
         kept
     }
 
@@ -57,7 +65,9 @@ impl<'a> Keeper<'a> {
         let set = |xattr: &OsStr, value: &[u8]| {
             rustix::fs::lsetxattr(&path, xattr, value, XattrFlags::empty())
         };
-        let kept = self.keep_xattrs(attr, &set, &|xattr| rustix::fs::lremovexattr(&path, xattr));
+        let names = self.tree.xattr_names(attr.ino)?;
+        let kept =
+            self.keep_xattrs(attr, &names, &set, &|xattr| rustix::fs::lremovexattr(&path, xattr));
         if attr.kind != FileKind::Symlink {
             chmod_special(dir, name, mode(attr, owned))
                 .map_err(ExtractError::write("cannot chmod it"))?;
@@ -70,11 +80,11 @@ impl<'a> Keeper<'a> {
     fn keep_xattrs(
         &self,
         attr: &Attr,
+        names: &[Vec<u8>],
         set: &dyn Fn(&OsStr, &[u8]) -> rustix::io::Result<()>,
         remove: &dyn Fn(&str) -> rustix::io::Result<()>,
     ) -> Result<()> {
         use std::os::unix::ffi::OsStrExt as _;
-        let names = self.tree.xattr_names(attr.ino)?;
         if attr.kind != FileKind::Symlink {
             for acl in ACLS.iter().filter(|acl| !names.iter().any(|name| name == acl.as_bytes())) {
                 // That it has none, or cannot have any, is what is wanted.
@@ -82,11 +92,11 @@ impl<'a> Keeper<'a> {
             }
         }
         for name in names {
-            let value = self.tree.xattr(attr.ino, &name)?;
-            match set(OsStr::from_bytes(&name), &value) {
+            let value = self.tree.xattr(attr.ino, name)?;
+            match set(OsStr::from_bytes(name), &value) {
                 Ok(()) => {}
                 Err(errno @ (Errno::PERM | Errno::OPNOTSUPP | Errno::ACCESS | Errno::NOENT)) => {
-                    self.warn_once(&name, errno);
+                    self.warn_once(name, errno);
                 }
                 Err(errno) => {
                     let doing = "cannot set its extended attributes";
@@ -136,6 +146,26 @@ fn chown(
         }
         Err(errno) => Err(ExtractError::Write { doing: "cannot chown it", errno }),
     }
+}
+
+fn set_times(fd: &OwnedFd, attr: &Attr) -> Result<()> {
+    rustix::fs::futimens(fd, &times(attr)).map_err(ExtractError::write("cannot set its times"))
+}
+
+/// Whether files made in this directory get an ACL of their own.
+pub(super) fn gives_acls(dir: &OwnedFd) -> bool {
+    // Nothing is read: its length is enough.
+    !matches!(
+        rustix::fs::fgetxattr(dir, ACLS[1], &mut [0_u8; 0][..]),
+        Err(Errno::NODATA | Errno::OPNOTSUPP)
+    )
+}
+
+/// The bits of `perm` that a file may have while it still has another owner and
+/// group: no one may do more with it than whoever it may do least for.
+pub(super) fn private_bits(perm: u32) -> u32 {
+    let common = perm & perm >> 3 & perm >> 6 & 0o7;
+    perm & 0o700 | common << 3 | common
 }
 
 /// chmod without following a symlink, which fchmodat(2) cannot do.

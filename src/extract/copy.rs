@@ -19,11 +19,12 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::Observer;
-use super::attrs::Keeper;
+use super::attrs::{Keeper, gives_acls};
 use super::error::{ExtractError, Result};
 use super::file::PIECE;
 use super::label::{DIR_FLAGS, Label};
 use super::tasks::Tasks;
+use super::write::Place;
 use crate::format::is_valid_name;
 use crate::fs::{Attr, FileKind, FsError, Ino, Tree};
 
@@ -45,7 +46,7 @@ pub struct CopyOptions {
     pub links: bool,
     /// Leave files alone that are there already.
     pub no_clobber: bool,
-    /// The umask, for what is made without `keep`.
+    /// The umask of this process.
     pub umask: u32,
     /// Threads that write files.
     pub threads: usize,
@@ -158,7 +159,7 @@ impl<'a> Copier<'a> {
             }
         } else {
             let mut piece = vec![0; attr.size.min(PIECE as u64) as usize];
-            self.copy_file(&dir.fd, attr, &label, &mut piece);
+            self.copy_file(self.place(&dir.fd), attr, &label, &mut piece);
         }
     }
 
@@ -174,6 +175,10 @@ impl<'a> Copier<'a> {
     /// Whether something happened that leaves nothing to be done.
     pub fn has_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
+    }
+
+    fn place<'d>(&self, fd: &'d OwnedFd) -> Place<'d> {
+        Place { fd, gives_acls: self.options.keep && gives_acls(fd) }
     }
 
     fn top(&self, source: &[u8], dest: &[u8], dir: &DestDir, name: Option<&[u8]>) -> Arc<Label> {
@@ -303,12 +308,13 @@ impl<'a> Copier<'a> {
     }
 
     fn write_files(&self, Files { dir, files }: Files, piece: &mut [u8]) {
+        let place = self.place(&dir.fd);
         for (label, attr) in files {
             if self.has_stopped() {
                 break;
             }
             let _one = self.is_linked(&attr).then(|| self.linking.lock());
-            self.copy_file(&dir.fd, &attr, &label, piece);
+            self.copy_file(place, &attr, &label, piece);
         }
         self.release(dir);
     }
@@ -362,7 +368,7 @@ impl<'a> Copier<'a> {
             return;
         };
         let settled = if self.options.keep {
-            self.keeper.keep_open(&dir.attr, &dir.fd)
+            self.keeper.keep_open(&dir.attr, &dir.fd, None)
         } else if dir.fresh {
             self.plain_mode(&dir)
         } else {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 
+use super::attrs::private_bits;
 use super::copy::{Copier, FirstName};
 use super::error::{ExtractError, Result};
 use super::file::copy_content;
@@ -16,6 +17,14 @@ use super::label::Label;
 use super::slot::Slot;
 use super::special::make_special;
 use crate::fs::{Attr, FileKind};
+
+/// A directory to write files into.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) fd: &'a OwnedFd,
+    /// Whether what is made in it inherits an ACL; without `keep` nobody asks.
+    pub(super) gives_acls: bool,
+}
 
 impl Copier<'_> {
     /// Whether other names of the inode are to become names of the copy.
@@ -26,12 +35,12 @@ impl Copier<'_> {
     /// Copies what is no directory, and tells the observer.
     pub(super) fn copy_file(
         &self,
-        dir: &OwnedFd,
+        dir: Place<'_>,
         attr: &Attr,
         label: &Arc<Label>,
         piece: &mut [u8],
     ) {
-        let done = match self.link_to_first(dir, attr, label) {
+        let done = match self.link_to_first(dir.fd, attr, label) {
             Ok(false) => self.write_file(dir, attr, label, piece),
             done => done,
         };
@@ -76,7 +85,7 @@ impl Copier<'_> {
     /// Writes a file of its own; false if one that is there was kept.
     fn write_file(
         &self,
-        dir: &OwnedFd,
+        dir: Place<'_>,
         attr: &Attr,
         label: &Arc<Label>,
         piece: &mut [u8],
@@ -84,7 +93,7 @@ impl Copier<'_> {
         let name = label.name().unwrap_or_default();
         let made = match attr.kind {
             FileKind::Regular => self.write_regular(dir, attr, name, piece)?,
-            _ => self.write_special(dir, attr, name)?,
+            _ => self.write_special(dir.fd, attr, name)?,
         };
         // With attributes that could not be kept the file is there all the same.
         let Some(kept) = made else {
@@ -99,32 +108,35 @@ impl Copier<'_> {
 
     fn write_regular(
         &self,
-        dir: &OwnedFd,
+        dir: Place<'_>,
         attr: &Attr,
         name: &[u8],
         piece: &mut [u8],
     ) -> Result<Option<Result<()>>> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        // Private until its owner and mode are known to be right.
-        let mode = if self.options.keep { 0o600 } else { attr.perm & 0o777 };
+        // Private until its owner is known to be right.
+        let mode = if self.options.keep { private_bits(attr.perm) } else { attr.perm & 0o777 };
         let doing = "cannot make the file";
-        let made = Slot::make(dir, name, self.options.no_clobber, doing, |name| {
-            rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(mode))
+        let made = Slot::make(dir.fd, name, self.options.no_clobber, doing, |name| {
+            rustix::fs::openat(dir.fd, name, flags, Mode::from_raw_mode(mode))
         })?;
         let Some((slot, fd)) = made else {
             return Ok(None);
         };
         let file = File::from(fd);
         if let Err(error) = copy_content(self.tree, attr, &file, piece) {
-            slot.discard(dir);
+            slot.discard(dir.fd);
             return Err(error);
         }
         let kept = match self.options.keep {
-            true => self.keeper.keep_open(attr, &OwnedFd::from(file)),
+            true => {
+                let made = (!dir.gives_acls).then_some(mode & !self.options.umask);
+                self.keeper.keep_open(attr, &OwnedFd::from(file), made)
+            }
             false => Ok(()),
         };
-        slot.keep(dir)?;
+        slot.keep(dir.fd)?;
         Ok(Some(kept))
     }
 

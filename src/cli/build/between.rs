@@ -26,6 +26,7 @@ use crate::builder::{
     GodOptions, Imported, ProjectOptions, Raster, decode_picture, extract_meta, import_root,
     make_god, pack_directory, pack_tree, plain_options, project_root,
 };
+use crate::cli::cp::umask;
 use crate::extract::{Copier, CopyOptions, DestDir, ExtractError, Observer};
 use crate::fs::{PixelTree, ROOT_INO, Tree as _};
 use crate::legacy::god::{GOD_REGISTRY, read_gods, write_rgba_png};
@@ -368,7 +369,7 @@ fn write_project(args: &ResurrectArgs, id: u32, request: &OpenRequest) -> Outcom
         keep: true,
         links: true,
         no_clobber: false,
-        umask: 0o077,
+        umask: umask(),
         threads: threads(),
     };
     let copier = Copier::new(&*unpacked.files, copy, &console);
