@@ -4,6 +4,7 @@ use super::cartridge::{Backend, Cartridge};
 use super::chat::{ChatError, ChatModel};
 use super::client::{Limits, ServerModel};
 use super::endpoint::Endpoint;
+use super::local::load_local;
 use super::secret::{Key, read_key};
 use crate::fs::PixelTree;
 
@@ -30,7 +31,7 @@ pub fn connect_with(
     limits: Limits,
 ) -> Result<Box<dyn ChatModel>, ChatError> {
     match cartridge.backend {
-        Backend::Embedded => embedded(cartridge, models),
+        Backend::Embedded => load_local(models, &cartridge.model_name, &cartridge.name),
         Backend::LmStudio | Backend::Ollama | Backend::Custom => {
             let endpoint = endpoint_of(cartridge)?;
             let key = key_of(cartridge, &endpoint)?;
@@ -39,17 +40,6 @@ pub fn connect_with(
             Ok(Box::new(model.with_key(key)))
         }
     }
-}
-
-/// The model whose weights lie at the cartridge's `model_name`.
-fn embedded(
-    cartridge: &Cartridge,
-    _models: &dyn PixelTree,
-) -> Result<Box<dyn ChatModel>, ChatError> {
-    Err(ChatError::Refused(format!(
-        "the model {:?} is embedded, and this pxfs was built without '--features embedded'",
-        cartridge.model_name
-    )))
 }
 
 pub(super) fn endpoint_of(cartridge: &Cartridge) -> Result<Endpoint, ChatError> {

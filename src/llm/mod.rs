@@ -20,8 +20,12 @@ mod chat;
 mod client;
 mod connect;
 mod discover;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 mod endpoint;
+pub mod gguf;
 mod harmless;
+mod local;
 mod registry;
 mod route;
 mod secret;
@@ -38,6 +42,7 @@ pub use connect::{connect, connect_with};
 pub use discover::{Found, discover, well_known};
 pub use endpoint::{Endpoint, NoEndpoint};
 pub use harmless::for_terminal;
+pub use local::{CAN_EMBED, load_local};
 pub use registry::{
     CartridgeError, Fault, LLM_REGISTRY, MAX_LLM_REGISTRY, Registry, Removed, parse_id,
 };
