@@ -11,8 +11,12 @@ FILE = "/boot/policy.json"
 NOT_FOUND = 2
 MAX_POLICY = 65536
 
-# A model may be asked once a second; files and contents are free.
-DEFAULT = '{"llm_per_minute": 60}'
+# A model may be asked once a second, 64 KiB at most, and say 1024 tokens each time
+# and 100,000 in all; files and contents are free.
+DEFAULT = (
+    '{"llm_per_minute": 60, "llm_prompt_bytes": 65536, '
+    '"llm_answer_tokens": 1024, "llm_tokens": 100000}'
+)
 
 fields: list[u32] = [0] * 8
 

@@ -148,7 +148,7 @@ def _refuse(*result):
 
 resolve = blob = check = requires = llm = stopped = journal = _refuse(0)
 oracle = _refuse(False)
-policy = _refuse(None)
+policy = route = _refuse(None)
 module = module_id = _refuse(0, 0)
 run = _refuse(0, 0, 0)
 

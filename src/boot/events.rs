@@ -23,6 +23,7 @@ pub const EVENTS: &[(&str, By)] = &[
     ("blob-failed", By::Host),
     ("llm", By::Host),
     ("llm-refused", By::Host),
+    ("route", By::Host),
     ("denied", By::Host),
     ("policy", By::Host),
     ("policy-refused", By::Host),

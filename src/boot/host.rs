@@ -3,10 +3,14 @@
 //! itself, and what it says of the stages is logged as its own word.
 
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
 
 use crate::boot::events::{By, is_free_word, writer};
-use crate::boot::log::{Entry, Level, escape};
+use crate::boot::log::{Asked, Entry, Level, escape};
+use crate::boot::model::{Ask, Reply};
+use crate::boot::routes::Routes;
 use crate::boot::sequence::Stage;
 use crate::boot::session::Session;
 use crate::pxi::host::{LogLevel, LogLine, StageLabel};
@@ -15,6 +19,7 @@ use crate::pxi::{
 };
 
 use super::kernel_line::KernelLine;
+use crate::store::hex;
 
 /// Text that one stage may print and log, in bytes.
 const MAX_SCREEN: usize = 1 << 20;
@@ -52,6 +57,8 @@ pub(super) struct StageHost<'h, 's, 'l> {
     printed: usize,
     total: usize,
     calls: usize,
+    /// Of the last answer of a model.
+    answer_tokens: Option<u64>,
     lines: u64,
     /// What the kernel said of the boot.
     pub(super) told: Told,
@@ -83,6 +90,7 @@ impl<'h, 's, 'l> StageHost<'h, 's, 'l> {
             printed: 0,
             total: 0,
             calls: 0,
+            answer_tokens: None,
             lines: 0,
             told: Told::default(),
             broken: None,
@@ -164,6 +172,35 @@ impl<'h, 's, 'l> StageHost<'h, 's, 'l> {
             let message = "further system calls of this stage are not logged";
             self.write(Entry::new(Level::Warn, event, message))
         };
+    }
+
+    /// Writes an entry that is never left out: few can be made, and each is wanted.
+    fn log_entry(&mut self, entry: Entry<'_>) {
+        self.log_rest();
+        // Kept in `broken`.
+        let _ = self.write(entry);
+    }
+
+    /// What an id means.
+    fn target(&self, model: u32) -> Option<String> {
+        let Session { routes, model: models, .. } = &*self.session;
+        let default = models.default_target().filter(|_| model == 0);
+        default.or_else(|| routes.target(model)).map(str::to_owned)
+    }
+
+    /// Asks the model that the routing table says.
+    fn ask(&mut self, request: &LlmRequest) -> Result<Reply, LlmError> {
+        let LlmRequest { prompt, max_len, model, max_tokens } = request;
+        let target = self.target(*model);
+        let session = &mut *self.session;
+        if target.is_none() && !session.routes.is_empty() {
+            let what = format!("the routing table has no model 0x{model:08X}");
+            return Err(LlmError::Failed(what));
+        }
+        let who = self.label.as_ref().map_or("", |stage| stage.path.as_str());
+        let (max_len, max_tokens, model) = (*max_len, *max_tokens, *model);
+        let target = target.as_deref();
+        session.model.ask(&Ask { prompt, max_len, max_tokens, model, target, who })
     }
 
     fn module_line(&mut self, line: &LogLine) -> Result<(), CallError> {
@@ -271,17 +308,47 @@ impl Host for StageHost<'_, '_, '_> {
     }
 
     fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError> {
-        let answer = self.session.model.ask(request);
-        let (model, asked) = (request.model, request.prompt.len());
-        match &answer {
-            Ok(text) => {
-                let given = text.len();
-                let message = format!("LLM 0x{model:08X}: {asked} bytes asked, {given} answered");
-                self.log_call(Level::Info, "llm", message);
+        let start = Instant::now();
+        let answer = self.ask(request);
+        let mut asked = Asked {
+            model: self.target(request.model).unwrap_or_default(),
+            prompt_sha256: hex(&Sha256::digest(&request.prompt)),
+            prompt_bytes: request.prompt.len(),
+            tokens: None,
+        };
+        self.answer_tokens = None;
+        let (level, event, message) = match &answer {
+            Ok(reply) => {
+                (asked.model, asked.tokens) = (reply.model.clone(), reply.tokens);
+                self.answer_tokens = reply.tokens;
+                let (model, bytes, given) = (request.model, request.prompt.len(), reply.text.len());
+                let message = format!("LLM 0x{model:08X}: {bytes} bytes asked, {given} answered");
+                (Level::Info, "llm", message)
             }
-            Err(error) => self.log_call(Level::Warn, "llm-refused", format!("SYS_LLM: {error}")),
+            Err(error) => (Level::Warn, "llm-refused", format!("SYS_LLM: {error}")),
+        };
+        self.log_entry(Entry::new(level, event, message).asked(asked, start.elapsed()));
+        answer.map(|reply| reply.text)
+    }
+
+    fn answer_tokens(&self) -> Option<u64> {
+        self.answer_tokens
+    }
+
+    fn model_names(&self, model: u32) -> Vec<String> {
+        self.target(model).into_iter().collect()
+    }
+
+    fn route(&mut self, target: &str, model: u32) -> Result<(), CallError> {
+        if !self.session.model.has(target) {
+            return Err(CallError::NotFound);
         }
-        answer
+        self.session.routes.enter(model, target)?;
+        let line = Routes::line(model, target);
+        self.log_rest();
+        // Not among the calls that are counted: to resume the boot all must be there.
+        let entry = Entry::new(Level::Info, "route", format!("Route: {line}")).route(line);
+        self.write(entry).map_err(|_| CallError::Io)
     }
 
     fn files(&self) -> Option<&dyn Files> {

@@ -10,6 +10,7 @@ use crate::boot::log::{Entry, Level, Log};
 use crate::boot::model::{Model, NoModel};
 use crate::boot::requires::Walk;
 use crate::boot::resume::Earlier;
+use crate::boot::routes::Routes;
 use crate::boot::sequence::{Sequence, Stage};
 use crate::boot::session::Session;
 use crate::boot::shell::{Shell, run_shell};
@@ -83,6 +84,7 @@ impl<'s> Setup<'s> {
             options: self.options,
             start: Instant::now(),
             policies: 0,
+            routes: Routes::default(),
         }
     }
 }
@@ -127,6 +129,7 @@ pub fn boot_with<'s>(
 ) -> io::Result<Outcome> {
     let (earlier, shell) = (std::mem::take(&mut setup.earlier), setup.shell);
     let mut session = setup.session(root, earlier.governor.clone(), log);
+    session.routes = earlier.routes.clone();
     let mut walk = Walk::new(sequence, &earlier, &mut session);
     for index in 0..sequence.stages.len() {
         walk.stage(index)?;

@@ -45,6 +45,20 @@ pub enum Format {
     Json,
 }
 
+/// What is kept of a request to a model; of the prompt its digest only.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Asked {
+    /// The model, as it names itself, or as it was asked for.
+    pub model: String,
+    /// SHA-256 of the prompt in hexadecimal.
+    pub prompt_sha256: String,
+    /// Bytes of the prompt.
+    pub prompt_bytes: usize,
+    /// Tokens of the answer, if the model told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+}
+
 /// One event. Fields that do not apply are left out of JSON lines.
 #[derive(Debug, Serialize)]
 pub struct Entry<'a> {
@@ -75,6 +89,12 @@ pub struct Entry<'a> {
     /// The policy's text, whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<&'a str>,
+    /// What a model was asked and what it took.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    asked: Option<Asked>,
+    /// An entry of the routing table.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    route: Option<String>,
     message: String,
     /// A module wrote it: text lines say so, or it could write what it likes.
     #[serde(skip)]
@@ -96,6 +116,8 @@ impl<'a> Entry<'a> {
             ms: None,
             seed: None,
             policy: None,
+            asked: None,
+            route: None,
             message: escape(&message.into()),
             is_module: false,
         }
@@ -116,6 +138,18 @@ impl<'a> Entry<'a> {
     /// Adds the text of a policy.
     pub fn policy(mut self, text: &'a str) -> Self {
         self.policy = Some(text);
+        self
+    }
+
+    /// Adds what a model was asked, and the time that it took.
+    pub fn asked(mut self, asked: Asked, time: Duration) -> Self {
+        self.asked = Some(asked);
+        self.time(time)
+    }
+
+    /// Adds an entry of the routing table.
+    pub fn route(mut self, line: String) -> Self {
+        self.route = Some(line);
         self
     }
 

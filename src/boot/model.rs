@@ -1,6 +1,34 @@
 //! The model that booting modules ask, as a trait: what answers is not known here.
 
-use crate::pxi::{LlmError, LlmRequest};
+use crate::pxi::LlmError;
+
+/// A request, as it leaves the machine: the policy has allowed it.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// What is asked.
+    pub prompt: &'a str,
+    /// Characters of the answer that are wanted at most.
+    pub max_len: u32,
+    /// Tokens of the answer that the policy leaves, if it limits them.
+    pub max_tokens: Option<u32>,
+    /// The id that was asked, 0 for the default model.
+    pub model: u32,
+    /// What the routing table says of it: a cartridge's name, or a path of weights.
+    pub target: Option<&'a str>,
+    /// The module of the stage that asks.
+    pub who: &'a str,
+}
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reply {
+    /// Its text.
+    pub text: String,
+    /// The model that gave it, as it names itself.
+    pub model: String,
+    /// Tokens of the answer, if the model told.
+    pub tokens: Option<u64>,
+}
 
 /// Answers what modules ask.
 pub trait Model {
@@ -8,7 +36,19 @@ pub trait Model {
     ///
     /// # Errors
     /// When there is no answer.
-    fn ask(&mut self, request: &LlmRequest) -> Result<String, LlmError>;
+    fn ask(&mut self, ask: &Ask<'_>) -> Result<Reply, LlmError>;
+
+    /// Whether a target of the routing table can be asked: seen when it is entered,
+    /// so that the table holds no names of nothing.
+    fn has(&mut self, _target: &str) -> bool {
+        true
+    }
+
+    /// What id 0 is whatever the routing table says, because whoever starts the boot
+    /// has said so.
+    fn default_target(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// No model at all.
@@ -16,7 +56,7 @@ pub trait Model {
 pub struct NoModel;
 
 impl Model for NoModel {
-    fn ask(&mut self, _request: &LlmRequest) -> Result<String, LlmError> {
+    fn ask(&mut self, _ask: &Ask<'_>) -> Result<Reply, LlmError> {
         Err(LlmError::NoModel)
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashSet;
 use serde::Deserialize;
 
 use crate::boot::files::id_of;
+use crate::boot::routes::Routes;
 use crate::pxi::{Governor, Policy, PolicyError};
 
 /// Longest log that is read.
@@ -23,6 +24,8 @@ pub struct Earlier {
     pub(super) governor: Governor,
     /// Policies taken up.
     policies: usize,
+    /// The routing table as it had been built.
+    pub(super) routes: Routes,
     /// Bytes of the log up to the end of its last whole line.
     whole: usize,
 }
@@ -64,6 +67,8 @@ struct Line {
     id: Option<String>,
     #[serde(default)]
     policy: Option<String>,
+    #[serde(default)]
+    route: Option<String>,
 }
 
 impl Earlier {
@@ -100,6 +105,10 @@ impl Earlier {
                 let policy = policy.map_err(|source| ResumeError::Policy { line, source })?;
                 self.governor.narrow(&policy).map_err(|_| ResumeError::TooMany { line })?;
                 self.policies += 1;
+            }
+            "route" => {
+                let line = event.route.ok_or_else(|| wrong("no route"))?;
+                self.routes.enter_line(&line).ok_or_else(|| wrong("no route that can be"))?;
             }
             _ => {}
         }

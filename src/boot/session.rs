@@ -10,6 +10,7 @@ use crate::boot::kernel::Options;
 use crate::boot::load::Linked;
 use crate::boot::log::{Entry, Level, Log};
 use crate::boot::model::Model;
+use crate::boot::routes::Routes;
 use crate::boot::sequence::Stage;
 use crate::boot::terminal::Terminal;
 use crate::pxi::{Governor, Machine, Pixel, Stop};
@@ -26,6 +27,8 @@ pub(super) struct Session<'s, 'l> {
     pub(super) start: Instant,
     /// Policies logged so far.
     pub(super) policies: usize,
+    /// Which model an id means.
+    pub(super) routes: Routes,
 }
 
 impl Session<'_, '_> {

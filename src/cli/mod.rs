@@ -15,6 +15,7 @@ mod image_args;
 mod info;
 mod llm;
 mod ls;
+mod machine_model;
 mod mkfs;
 mod mkfs_progress;
 mod mount;

@@ -7,22 +7,25 @@ mod terminal;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, ValueEnum};
 
 use super::Outcome;
+use super::machine_model::ModelArgs;
 use super::open::open_tree;
 use crate::boot::kernel::{DEFAULT_FUEL, DEFAULT_MEMORY};
 use crate::boot::log::Entry;
 use crate::boot::sequence::Sequence;
 use crate::boot::{
-    BootRoot, DirRoot, Earlier, Level, Log, NoModel, Options, Outcome as Boot, Setup, Shell,
-    TreeRoot, boot_native, boot_with,
+    BootRoot, DirRoot, Earlier, Level, Log, Model, NoModel, Options, Outcome as Boot, Setup, Shell,
+    TreeRoot, WithFile, boot_native, boot_with,
 };
+use crate::builder::{COMPANIONS, EditOptions, Editor};
 use crate::legacy::root::PIXELFS;
+use crate::llm::{LLM_REGISTRY, MAX_LLM_REGISTRY};
 
 use logs::open_log;
 use sequence::choose_sequence;
@@ -65,6 +68,8 @@ struct Cli {
         conflicts_with = "dry_run"
     )]
     shell: Option<WhichShell>,
+    #[command(flatten)]
+    models: ModelArgs,
     /// Write the log into this file, too
     #[arg(long, value_name = "FILE")]
     log: Option<PathBuf>,
@@ -123,27 +128,58 @@ pub(super) fn run(mut args: Vec<OsString>) -> Outcome {
         return boot_root(&root, &cli);
     }
     let tree = open_tree(&cli.root)?;
-    boot_root(&TreeRoot(tree.as_ref()), &cli)
+    let root = TreeRoot(tree.as_ref());
+    match registry_beside(&cli.root, metadata.is_dir())? {
+        Some(bytes) => boot_root(&WithFile { root: &root, path: registry_path(), bytes }, &cli),
+        None => boot_root(&root, &cli),
+    }
+}
+
+/// The registry of cartridges of a pxOS root: it lies beside the files of the root,
+/// and a boot finds it where a picture that was made of the root has it.
+fn registry_beside(root: &Path, is_dir: bool) -> anyhow::Result<Option<Vec<u8>>> {
+    if !is_dir {
+        return Ok(None);
+    }
+    let editor = Editor::open(root, &EditOptions::default())?;
+    Ok(editor.read_beside(LLM_REGISTRY, MAX_LLM_REGISTRY as u64)?)
+}
+
+fn registry_path() -> String {
+    format!("/{COMPANIONS}/{LLM_REGISTRY}")
 }
 
 fn boot_root(root: &dyn BootRoot, cli: &Cli) -> Outcome {
     let (sequence, origin) = choose_sequence(root, cli.sequence.as_deref())?;
+    let models = cli.models.models(Some(&cli.root), cli.seed, true)?;
+    let mut model: Box<dyn Model> = match models {
+        Some(models) => Box::new(models),
+        None => Box::new(NoModel),
+    };
     let (mut log, earlier) = open_log(cli)?;
-    let outcome = write_and_boot(root, &sequence, &origin, cli, &mut log, earlier);
+    let begun = Begun { sequence: &sequence, origin: &origin, model: &mut *model, earlier };
+    let outcome = write_and_boot(root, begun, cli, &mut log);
     match outcome.context("cannot write the boot log")? {
         Boot::Complete { .. } => Ok(ExitCode::SUCCESS),
         Boot::Failed => Ok(ExitCode::FAILURE),
     }
 }
 
+/// What a boot begins with.
+struct Begun<'b> {
+    sequence: &'b Sequence,
+    origin: &'b str,
+    model: &'b mut dyn Model,
+    earlier: Earlier,
+}
+
 fn write_and_boot(
     root: &dyn BootRoot,
-    sequence: &Sequence,
-    origin: &str,
+    begun: Begun<'_>,
     cli: &Cli,
     log: &mut Log<'_>,
-    earlier: Earlier,
 ) -> io::Result<Boot> {
+    let Begun { sequence, origin, model, earlier } = begun;
     // Without a seed every boot is another, but its log says which.
     let seed = cli.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
     write_start(sequence, origin, cli, seed, log)?;
@@ -154,8 +190,8 @@ fn write_and_boot(
         log.write(&Entry::new(Level::Info, "resume", message))?;
     }
     let options = Options { dry_run: cli.dry_run, fuel: cli.fuel, seed, memory: cli.memory };
-    let (mut model, mut terminal) = (NoModel, None);
-    let mut setup = Setup::new(options, &mut model);
+    let mut terminal = None;
+    let mut setup = Setup::new(options, model);
     setup.earlier = earlier;
     if let Some(which) = cli.shell {
         setup.terminal = Some(terminal.insert(StdTerminal::of_process()));

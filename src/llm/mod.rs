@@ -5,6 +5,7 @@
 //! model that lies in the picture answers is decided where one is made.
 //!
 //! ```text
+//! system     what the machine asks: targets of its routing table
 //! connect    a cartridge becomes a ChatModel
 //!  +- client     chat completions over HTTP     embedded  weights in the picture
 //! route      which cartridge answers, and why
@@ -30,6 +31,7 @@ mod registry;
 mod route;
 mod secret;
 mod shelf;
+mod system;
 
 pub use audit::{Audit, CallRecord, CallResult};
 pub use cartridge::{
@@ -49,3 +51,4 @@ pub use registry::{
 pub use route::{Route, Routes, Why};
 pub use secret::{KEY_HOSTS, KeySource};
 pub use shelf::{MODELS, add_cartridge, remove_cartridge, routes_of, routes_of_tree};
+pub use system::SystemModel;

@@ -130,11 +130,14 @@ impl Machine {
             calls::LLM => self.ask(host, [r0, r1, r2, r3, r4]),
             calls::ORACLE => {
                 let question = self.text(r0, r1, MAX_TEXT)?;
-                self.permit_model(host.milliseconds(), calls::ORACLE)?;
-                let answer = host.oracle(&question).map_err(|error| model_error(&error))?;
-                Ok(Reply::of(answer.into()))
+                let limit = self.permit_model(host, calls::ORACLE, question.len(), 0)?;
+                let answer = host.oracle(&question, limit);
+                // One word, if the model did not tell.
+                self.governor.spend_tokens(host.answer_tokens().unwrap_or(1));
+                Ok(Reply::of(answer.map_err(|error| model_error(&error))?.into()))
             }
             calls::INPUT => self.input(host, r0, r1),
+            calls::ROUTE => self.route(host, r0, r1, r2),
             calls::STOPPED => {
                 let text = self.stopped.clone();
                 self.give(r0, r1, text.as_bytes())
@@ -217,11 +220,37 @@ impl Machine {
         self.governor.permits_ids(self.depth())
     }
 
-    /// Whether a model may be asked now; counts it.
-    pub(super) fn permit_model(&mut self, now: u64, number: u16) -> Result<(), CallError> {
+    /// Whether a model may be asked so much now; counts it, and says how many tokens
+    /// it may answer.
+    pub(super) fn permit_model<H: Host>(
+        &mut self,
+        host: &mut H,
+        number: u16,
+        prompt: usize,
+        model: u32,
+    ) -> Result<Option<u32>, CallError> {
         let depth = self.depth();
         self.governor.permits(depth, number)?;
-        self.governor.count_model_call(depth, now)
+        self.governor.permits_prompt(depth, prompt)?;
+        if self.governor.limits_models(depth) {
+            self.governor.permits_model(depth, model, &host.model_names(model))?;
+        }
+        let tokens = self.governor.tokens(depth)?;
+        self.governor.count_model_call(depth, host.milliseconds())?;
+        Ok(tokens)
+    }
+
+    /// Asks a model that may be asked, and counts what it answers.
+    pub(super) fn ask_model<H: Host>(
+        &mut self,
+        host: &mut H,
+        request: &LlmRequest,
+    ) -> Result<String, LlmError> {
+        let answer = host.llm(request)?;
+        // No token is shorter than a byte.
+        let tokens = host.answer_tokens().unwrap_or(answer.len() as u64);
+        self.governor.spend_tokens(tokens);
+        Ok(answer)
     }
 
     fn write<H: Host>(&self, host: &mut H, start: u32, len: u32) -> Result<Reply, Failure> {
@@ -359,11 +388,29 @@ impl Machine {
         if prompt.is_empty() {
             return Err(CallError::BadArgument.into());
         }
-        self.permit_model(host.milliseconds(), calls::LLM)?;
-        let request = LlmRequest { prompt, max_len: room, model };
-        let answer = host.llm(&request).map_err(|error| model_error(&error))?;
+        let max_tokens = self.permit_model(host, calls::LLM, prompt.len(), model)?;
+        let request = LlmRequest { prompt, max_len: room, model, max_tokens };
+        let answer = self.ask_model(host, &request).map_err(|error| model_error(&error))?;
         let cut = answer.floor_char_boundary(room as usize);
         self.give(buffer, room, &answer.as_bytes()[..cut])
+    }
+
+    fn route<H: Host>(
+        &mut self,
+        host: &mut H,
+        start: u32,
+        len: u32,
+        model: u32,
+    ) -> Result<Reply, Failure> {
+        let target = self.text(start, len, MAX_PATH)?;
+        if target.is_empty() || target.contains('\0') || model == 0 {
+            return Err(CallError::BadArgument.into());
+        }
+        if target.starts_with('/') {
+            self.permit_path(host, &target)?;
+        }
+        host.route(&target, model)?;
+        Ok(Reply::costing(0, target.len()))
     }
 
     fn input<H: Host>(&mut self, host: &mut H, buffer: u32, room: u32) -> Result<Reply, Failure> {

@@ -18,8 +18,8 @@ pub const MAX_POLICY: usize = 1 << 16;
 /// Model calls of one boot, whatever the policies say: each may take minutes,
 /// and fuel does not bound them.
 const MAX_MODEL_CALLS: u32 = 1000;
-/// Times that paths may be narrowed; each is kept.
-const MAX_PATH_LISTS: usize = 64;
+/// Times that paths or models may be narrowed; each is kept.
+const MAX_LISTS: usize = 64;
 
 /// A policy as a program or a file states it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -31,6 +31,19 @@ pub struct Policy {
     /// Model calls (LLM, ORACLE, SYS_LLM) in any minute, at most.
     #[serde(default)]
     pub llm_per_minute: Option<u32>,
+    /// Models that may be asked: names of cartridges, paths of weights, ids as
+    /// 0x0123ABCD. No other may.
+    #[serde(default)]
+    pub llm_models: Option<Vec<String>>,
+    /// Bytes of a prompt, at most.
+    #[serde(default)]
+    pub llm_prompt_bytes: Option<u32>,
+    /// Tokens of one answer, at most.
+    #[serde(default)]
+    pub llm_answer_tokens: Option<u32>,
+    /// Tokens of all answers of the boot together, at most.
+    #[serde(default)]
+    pub llm_tokens: Option<u64>,
     /// Directories and files that may be seen; nothing else may.
     #[serde(default)]
     pub paths: Option<Vec<String>>,
@@ -103,6 +116,13 @@ pub struct Governor {
     /// Bit n: call n is forbidden.
     denied: u64,
     llm_per_minute: Option<u32>,
+    /// A model must be in each of them.
+    models: Vec<Vec<String>>,
+    prompt_bytes: Option<u32>,
+    answer_tokens: Option<u32>,
+    tokens: Option<u64>,
+    /// Of the whole boot.
+    tokens_made: u64,
     /// A path must lie within each of them.
     paths: Vec<Vec<String>>,
     ids_denied: bool,
@@ -124,15 +144,20 @@ impl Governor {
     /// # Errors
     /// [`CallError::NoRoom`] after too many times.
     pub fn narrow(&mut self, policy: &Policy) -> Result<(), CallError> {
-        if policy.paths.is_some() && self.paths.len() >= MAX_PATH_LISTS {
+        let is_full = |has: bool, lists: &Vec<Vec<String>>| has && lists.len() >= MAX_LISTS;
+        if is_full(policy.paths.is_some(), &self.paths)
+            || is_full(policy.llm_models.is_some(), &self.models)
+        {
             return Err(CallError::NoRoom);
         }
         for call in policy.deny.iter().filter_map(|name| calls::by_name(name)) {
             self.denied |= 1 << call.number;
         }
-        if let Some(limit) = policy.llm_per_minute {
-            self.llm_per_minute = Some(self.llm_per_minute.map_or(limit, |old| old.min(limit)));
-        }
+        lower(&mut self.llm_per_minute, policy.llm_per_minute);
+        lower(&mut self.prompt_bytes, policy.llm_prompt_bytes);
+        lower(&mut self.answer_tokens, policy.llm_answer_tokens);
+        lower(&mut self.tokens, policy.llm_tokens);
+        self.models.extend(policy.llm_models.clone());
         if let Some(paths) = &policy.paths {
             self.paths.push(paths.clone());
             self.ids_denied |= !policy.ids;
@@ -187,6 +212,54 @@ impl Governor {
         if self.applies(depth) && self.ids_denied { Err(CallError::Denied) } else { Ok(()) }
     }
 
+    /// Whether a prompt of so many bytes may be asked.
+    pub(super) fn permits_prompt(&self, depth: usize, bytes: usize) -> Result<(), CallError> {
+        match self.prompt_bytes.filter(|_| self.applies(depth)) {
+            Some(limit) if bytes > limit as usize => Err(CallError::Denied),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether models are limited at all.
+    pub(super) fn limits_models(&self, depth: usize) -> bool {
+        self.applies(depth) && !self.models.is_empty()
+    }
+
+    /// Whether the model of an id, known by these names, may be asked.
+    pub(super) fn permits_model(
+        &self,
+        depth: usize,
+        model: u32,
+        names: &[String],
+    ) -> Result<(), CallError> {
+        let id = format!("0x{model:08X}");
+        let is_it =
+            |name: &String| names.contains(name) || (model != 0 && name.eq_ignore_ascii_case(&id));
+        let is_in = |list: &Vec<String>| list.iter().any(is_it);
+        if !self.applies(depth) || self.models.iter().all(is_in) {
+            return Ok(());
+        }
+        Err(CallError::Denied)
+    }
+
+    /// The tokens that an answer may have.
+    pub(super) fn tokens(&self, depth: usize) -> Result<Option<u32>, CallError> {
+        if !self.applies(depth) {
+            return Ok(None);
+        }
+        let left = self.tokens.map(|limit| limit.saturating_sub(self.tokens_made));
+        if left == Some(0) {
+            return Err(CallError::RateLimited);
+        }
+        let left = left.map(|left| u32::try_from(left).unwrap_or(u32::MAX));
+        Ok(self.answer_tokens.into_iter().chain(left).min())
+    }
+
+    /// Counts the tokens of an answer.
+    pub(super) fn spend_tokens(&mut self, tokens: u64) {
+        self.tokens_made = self.tokens_made.saturating_add(tokens);
+    }
+
     /// Counts a model call at a time in milliseconds, if it may be made.
     pub(super) fn count_model_call(&mut self, depth: usize, now: u64) -> Result<(), CallError> {
         if self.model_calls_made >= MAX_MODEL_CALLS {
@@ -221,6 +294,18 @@ impl std::fmt::Display for Governor {
         if let Some(limit) = self.llm_per_minute {
             write!(f, "\nmodel calls a minute: {limit}, made {}", self.model_calls_made)?;
         }
+        for list in &self.models {
+            write!(f, "\nmodels only: {}", list.join(", "))?;
+        }
+        if let Some(limit) = self.prompt_bytes {
+            write!(f, "\nbytes of a prompt: {limit}")?;
+        }
+        if let Some(limit) = self.answer_tokens {
+            write!(f, "\ntokens of an answer: {limit}")?;
+        }
+        if let Some(limit) = self.tokens {
+            write!(f, "\ntokens of all answers: {limit}, made {}", self.tokens_made)?;
+        }
         for list in &self.paths {
             write!(f, "\npaths only in: {}", list.join(" "))?;
         }
@@ -229,6 +314,10 @@ impl std::fmt::Display for Governor {
         }
         Ok(())
     }
+}
+
+fn lower<T: Copy + Ord>(limit: &mut Option<T>, new: Option<T>) {
+    *limit = limit.iter().chain(&new).min().copied();
 }
 
 fn lies_in(path: &str, prefix: &str) -> bool {
@@ -271,6 +360,26 @@ mod tests {
     }
 
     #[test]
+    fn models_prompts_and_tokens_are_limited() {
+        let mut governor = governor(r#"{"llm_models": ["small", "0x000000ab"], "llm_tokens": 10}"#);
+        let wide = r#"{"llm_models": ["small", "other", "0x000000AB"], "llm_tokens": 99,
+            "llm_prompt_bytes": 5, "llm_answer_tokens": 7}"#;
+        governor.narrow(&Policy::parse(wide).unwrap()).unwrap();
+        let names = |name: &str| vec![name.to_owned()];
+        assert_eq!(governor.permits_model(0, 1, &names("small")), Ok(()));
+        assert_eq!(governor.permits_model(0, 0xAB, &[]), Ok(()));
+        assert_eq!(governor.permits_model(0, 1, &names("other")), Err(CallError::Denied));
+        assert_eq!(governor.permits_model(0, 0, &[]), Err(CallError::Denied));
+        assert_eq!(governor.permits_prompt(0, 5), Ok(()));
+        assert_eq!(governor.permits_prompt(0, 6), Err(CallError::Denied));
+        assert_eq!(governor.tokens(0), Ok(Some(7)));
+        governor.spend_tokens(6);
+        assert_eq!(governor.tokens(0), Ok(Some(4)));
+        governor.spend_tokens(u64::MAX);
+        assert_eq!(governor.tokens(0), Err(CallError::RateLimited));
+    }
+
+    #[test]
     fn what_is_not_understood_whole_is_refused() {
         let cases = [
             "",
@@ -281,6 +390,8 @@ mod tests {
             r#"{"paths": ["/a/../b"]}"#,
             r#"{"paths": ["/a/"]}"#,
             r#"{"llm_per_minute": -1}"#,
+            r#"{"llm_models": "one"}"#,
+            r#"{"llm_tokens": 1.5}"#,
         ];
         for text in cases {
             assert!(Policy::parse(text).is_err(), "{text}");

@@ -52,6 +52,8 @@ pub struct LlmRequest {
     pub max_len: u32,
     /// The cartridge's id, 0 for the default model.
     pub model: u32,
+    /// Tokens of the answer that the policy leaves, if it limits them.
+    pub max_tokens: Option<u32>,
 }
 
 /// Why a model gave no answer. The program sees R0 = 0 and an untouched frame.
@@ -132,13 +134,31 @@ pub trait Host {
     /// The program goes on with R0 = 0.
     fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError>;
 
+    /// Tokens of the answer that [`llm`](Self::llm) gave last, if the model told.
+    fn answer_tokens(&self) -> Option<u64> {
+        None
+    }
+
+    /// What a policy may call the model of an id, besides the id.
+    fn model_names(&self, _model: u32) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Enters a model into the routing table (ROUTE): a cartridge's name or a path.
+    ///
+    /// # Errors
+    /// When there is no table, no room in it, or no such model.
+    fn route(&mut self, _target: &str, _model: u32) -> Result<(), CallError> {
+        Err(CallError::NotSupported)
+    }
+
     /// Whether a model says yes (ORACLE).
     ///
     /// # Errors
     /// As for [`llm`](Self::llm), and when the answer is neither yes nor no.
-    fn oracle(&mut self, question: &str) -> Result<bool, LlmError> {
+    fn oracle(&mut self, question: &str, max_tokens: Option<u32>) -> Result<bool, LlmError> {
         let prompt = format!("{question}\nAnswer with one word: yes or no.");
-        let answer = self.llm(&LlmRequest { prompt, max_len: 16, model: 0 })?;
+        let answer = self.llm(&LlmRequest { prompt, max_len: 16, model: 0, max_tokens })?;
         match answer.trim_start().to_lowercase() {
             text if text.starts_with("yes") => Ok(true),
             text if text.starts_with("no") => Ok(false),

@@ -52,11 +52,17 @@ impl Machine {
         let prompt = self.prompt(address as usize);
         let answer = if prompt.is_empty() {
             None
-        } else if let Err(error) = self.permit_model(host.milliseconds(), calls::LLM) {
-            host.denied("SYS_LLM", error);
-            None
         } else {
-            host.llm(&LlmRequest { prompt, max_len, model }).ok()
+            match self.permit_model(host, calls::LLM, prompt.len(), model) {
+                Ok(max_tokens) => {
+                    let request = LlmRequest { prompt, max_len, model, max_tokens };
+                    self.ask_model(host, &request).ok()
+                }
+                Err(error) => {
+                    host.denied("SYS_LLM", error);
+                    None
+                }
+            }
         };
         self.registers[0] =
             answer.map_or(0, |text| self.write_answer(&text, output as usize, max_len as usize));
@@ -171,7 +177,8 @@ mod tests {
         assert_eq!(machine.registers()[0], 3);
         let frame: Vec<u8> = machine.frame().pixels().iter().map(|p| p.channels()[0]).collect();
         assert_eq!(frame[..6], [9, 97, 233, b'?', 0, 9]);
-        let expected = LlmRequest { prompt: "H\u{e9}".into(), max_len: 1024, model: 9 };
+        let prompt = "H\u{e9}".into();
+        let expected = LlmRequest { prompt, max_len: 1024, model: 9, max_tokens: None };
         assert_eq!(host.asked, [expected]);
     }
 

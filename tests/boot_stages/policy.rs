@@ -1,8 +1,8 @@
 //! What one stage forbids the later ones cannot do, and the log says so.
 
-use pxfs::boot::{Model, Options, Outcome};
+use pxfs::boot::{Ask, Model, Options, Outcome, Reply};
+use pxfs::pxi::LlmError;
 use pxfs::pxi::isa::calls;
-use pxfs::pxi::{LlmError, LlmRequest};
 
 use crate::build::{Module, root};
 use crate::run::{boot, boot_asking, messages};
@@ -11,10 +11,11 @@ use crate::run::{boot, boot_asking, messages};
 struct Counting(usize);
 
 impl Model for Counting {
-    fn ask(&mut self, request: &LlmRequest) -> Result<String, LlmError> {
-        assert_eq!(request.prompt, "hello?");
+    fn ask(&mut self, ask: &Ask<'_>) -> Result<Reply, LlmError> {
+        assert_eq!(ask.prompt, "hello?");
         self.0 += 1;
-        Ok("a long answer".to_owned())
+        let (text, model) = ("a long answer".to_owned(), "counting".to_owned());
+        Ok(Reply { text, model, tokens: Some(5) })
     }
 }
 
@@ -22,7 +23,7 @@ impl Model for Counting {
 struct Forbidden;
 
 impl Model for Forbidden {
-    fn ask(&mut self, _request: &LlmRequest) -> Result<String, LlmError> {
+    fn ask(&mut self, _ask: &Ask<'_>) -> Result<Reply, LlmError> {
         panic!("the call left the machine");
     }
 }

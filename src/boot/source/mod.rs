@@ -4,6 +4,7 @@
 //! id. A directory is the root of all paths, as after chroot(2), so nothing a
 //! sequence, a module or a link says leads out of it.
 
+mod beside;
 mod dir;
 mod tree;
 
@@ -14,6 +15,7 @@ use crate::fs::FsError;
 use crate::pxi::host::Stat;
 use crate::pxi::{BlobError, BlobReply, BlobRequest, CallError};
 
+pub use beside::WithFile;
 pub use dir::DirRoot;
 pub use tree::TreeRoot;
 

@@ -7,7 +7,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 
-use crate::boot::{BootFiles, BootRoot};
+use crate::boot::{Ask, BootFiles, BootRoot, Model};
+use crate::llm::SystemModel;
 use crate::pxi::host::{LogLevel, LogLine, StageLabel, push_bounded};
 use crate::pxi::{
     BlobError, BlobReply, BlobRequest, CallError, Files, Host, LlmError, LlmRequest, ScreenError,
@@ -110,6 +111,10 @@ pub(super) struct ToolHost<'r> {
     stage: Option<StageLabel>,
     /// Where the sources of the program are looked for, besides here.
     pub(super) sources: Option<PathBuf>,
+    /// The models that may be asked.
+    models: Option<SystemModel>,
+    /// Tokens of the last answer.
+    answer_tokens: Option<u64>,
     /// Questions to a model that nobody could answer.
     pub(super) refused: u64,
 }
@@ -117,8 +122,23 @@ pub(super) struct ToolHost<'r> {
 impl<'r> ToolHost<'r> {
     pub(super) fn new(root: Option<&'r dyn BootRoot>, screen: Screen, input: Input) -> Self {
         let files = root.map(BootFiles::new);
-        let (started, stage, sources) = (Instant::now(), None, None);
-        Self { root, files, screen, input, started, stage, sources, refused: 0 }
+        Self {
+            root,
+            files,
+            screen,
+            input,
+            started: Instant::now(),
+            stage: None,
+            sources: None,
+            models: None,
+            answer_tokens: None,
+            refused: 0,
+        }
+    }
+
+    /// Gives it models to ask.
+    pub(super) fn with_models(self, models: Option<SystemModel>) -> Self {
+        Self { models, ..self }
     }
 
     /// Says on standard error what the program asked in vain.
@@ -149,9 +169,27 @@ impl Host for ToolHost<'_> {
         }
     }
 
-    fn llm(&mut self, _request: &LlmRequest) -> Result<String, LlmError> {
-        self.refused += 1;
-        Err(LlmError::NoModel)
+    fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError> {
+        let LlmRequest { prompt, max_len, model, max_tokens } = request;
+        let (max_len, model, max_tokens) = (*max_len, *model, *max_tokens);
+        let Some(models) = &mut self.models else {
+            self.refused += 1;
+            return Err(LlmError::NoModel);
+        };
+        let reply =
+            models.ask(&Ask { prompt, max_len, max_tokens, model, target: None, who: "pxi" });
+        self.answer_tokens = reply.as_ref().ok().and_then(|reply| reply.tokens);
+        // The program sees a number only.
+        reply.map(|reply| reply.text).inspect_err(|error| eprintln!("pxi: SYS_LLM: {error}"))
+    }
+
+    fn answer_tokens(&self) -> Option<u64> {
+        self.answer_tokens
+    }
+
+    fn model_names(&self, model: u32) -> Vec<String> {
+        let default = self.models.as_ref().filter(|_| model == 0);
+        default.and_then(Model::default_target).map(str::to_owned).into_iter().collect()
     }
 
     fn files(&self) -> Option<&dyn Files> {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::host::{Input, Screen, ToolHost};
 use super::{read_bounded, read_picture};
 use crate::boot::{BootRoot, DirRoot, TreeRoot};
+use crate::cli::machine_model::ModelArgs;
 use crate::cli::open::open_tree;
 use crate::legacy::root::PIXELFS;
 use crate::pxi::debug::{Names, Symbols, Tracer};
@@ -46,6 +47,8 @@ pub(super) struct TargetArgs {
     /// Policy that the program is under (JSON)
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    models: ModelArgs,
     /// Symbol file of the assembler or compiler: names and lines
     #[arg(long, value_name = "FILE")]
     pub(super) symbols: Option<PathBuf>,
@@ -89,10 +92,12 @@ impl TargetArgs {
             (None, Lines::Standard) => Input::standard(),
             (None, Lines::None) => Input::None,
         };
+        let models = self.models.models(self.root.as_deref(), Some(self.seed), false)?;
         let Some(path) = &self.root else {
             let host = ToolHost::new(None, screen, input);
             return act(self.target(program, &host)?, host);
         };
+        let act = |target, host: ToolHost<'_>| act(target, host.with_models(models));
         let shown = || format!("cannot open root {}", path.display());
         let is_dir = std::fs::metadata(path).with_context(shown)?.is_dir();
         // The paths of a pxOS root are in pixelfs.json; PXI-1 asks for blobs only.

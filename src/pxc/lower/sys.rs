@@ -92,6 +92,7 @@ const FUNCTIONS: &[Function] = &[
     function("input_line", calls::INPUT, &[Buffer], Int),
     function("stopped", calls::STOPPED, &[Buffer], Int),
     function("journal", calls::JOURNAL, &[Buffer, Number(Some(0))], Int),
+    function("route", calls::ROUTE, &[Text, Number(None)], Nothing),
 ];
 
 impl Lower<'_, '_> {

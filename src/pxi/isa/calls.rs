@@ -58,6 +58,7 @@ calls! {
     INPUT = 18, "R0 buffer, R1 room", "R0", "reads a line of input without its end; R0 = bytes";
     STOPPED = 19, "R0 buffer, R1 room", "R0", "why the last module that RUN ran stopped, as a text; R0 = bytes";
     JOURNAL = 20, "R0 buffer, R1 room, R2 offset", "R0", "reads the host's log so far, as lines of JSON; R0 = bytes, 0 at its end";
+    ROUTE = 21, "R0 target, R1 length, R2 model id", "", "enters a model into the routing table: what is asked of this id goes to the cartridge of that name or, if it begins with /, to the file with weights at that path; what is asked of id 0 goes to the first one entered";
 }
 
 /// The system call of a number.
