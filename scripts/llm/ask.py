@@ -1,4 +1,4 @@
-"""Asks the default model a question, then which of two answers is right."""
+"""Asks the default model a question and prints its answer."""
 
 from pxi import *
 

@@ -2,8 +2,7 @@
 //! with a step and a least value.
 //!
 //! candle has no vector code for this type on x86-64 (0.11), and the model that is
-//! shown off is of it: with the code here an answer comes three times as fast.
-//! What is computed is what llama.cpp computes: the vector is rounded to eight
+//! shown off is of it. What is computed is what llama.cpp computes: the vector is rounded to eight
 //! bits a block, the sums are whole numbers.
 #![allow(unsafe_code)] // One call of a function for which the processor was asked first.
 
