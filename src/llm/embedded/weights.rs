@@ -1,6 +1,7 @@
 //! Matrices of a model: read from the file, and multiplied with vectors.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
@@ -129,13 +130,15 @@ impl Matrix {
         }
     }
 
+    /// One vector is multiplied by one thread: it takes less than to wake another, and
+    /// on a busy machine the other may not come for long. Many are shared out.
     fn times_q4_1(&self, bytes: &[u8], vectors: &[q4_1::Rounded], count: usize) -> Vec<f32> {
         // Written by several threads, each its own; atomics cost nothing here.
         let product: Vec<AtomicU32> = (0..count * self.rows).map(|_| AtomicU32::new(0)).collect();
         let blocks = vectors.len() / count.max(1);
-        candle_core::utils::barrier_pool().execute_chunked(self.rows.div_ceil(ROWS), |parts| {
-            for part in parts {
-                let rows = part * ROWS..((part + 1) * ROWS).min(self.rows);
+        let part = |rows: Range<usize>| {
+            for start in rows.clone().step_by(ROWS) {
+                let rows = start..(start + ROWS).min(rows.end);
                 for (at, vector) in vectors.chunks_exact(blocks).enumerate() {
                     let out = &product[at * self.rows..][..self.rows];
                     let mut put = |row: usize, number: f32| {
@@ -144,7 +147,21 @@ impl Matrix {
                     q4_1::rows(bytes, rows.clone(), vector, &mut put);
                 }
             }
-        });
+        };
+        let threads = match count {
+            0..8 => 1,
+            _ => std::thread::available_parallelism().map_or(1, usize::from).min(16),
+        };
+        if threads == 1 {
+            part(0..self.rows);
+        } else {
+            let (part, each) = (&part, self.rows.div_ceil(threads));
+            std::thread::scope(|scope| {
+                for start in (0..self.rows).step_by(each) {
+                    scope.spawn(move || part(start..(start + each).min(self.rows)));
+                }
+            });
+        }
         product.into_iter().map(|bits| f32::from_bits(bits.into_inner())).collect()
     }
 
@@ -172,5 +189,5 @@ impl Matrix {
     }
 }
 
-/// Rows that a thread takes at once.
+/// Rows that stay in the fastest memory while all vectors go over them.
 const ROWS: usize = 16;
