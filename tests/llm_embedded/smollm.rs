@@ -48,11 +48,12 @@ fn the_likeliest_answers_begin_as_those_of_llama_cpp() {
         let pairs = ours.text.chars().zip(text("answer").chars());
         same.push((pairs.take_while(|(a, b)| a == b).count(), ours.text.chars().count()));
     }
-    // Both round, each in its own way, so what is nearly as likely may come first;
-    // then all that follows is another answer. Not in most of them.
-    let whole = same.iter().filter(|(same, all)| same == all).count();
-    assert!(whole * 2 > same.len(), "{same:?}");
-    assert!(same.iter().all(|(same, _)| *same > 0), "{same:?}");
+    // Both round, each in its own way, so what is nearly as likely may come first, and
+    // then all that follows is another answer: seen after 25 characters and later.
+    assert!(same.iter().all(|(same, _)| *same >= 8), "{same:?}");
+    let sum = |of: fn(&(usize, usize)) -> usize| same.iter().map(of).sum::<usize>();
+    let (alike, all) = (sum(|counts| counts.0), sum(|counts| counts.1));
+    assert!(alike * 2 > all, "{same:?}");
 }
 
 #[test]
