@@ -156,9 +156,20 @@ pub(super) fn pixel_of(
     Ok(Some((tree.pixel(attr.ino)?, kind)))
 }
 
-/// Prints JSON and a newline.
+/// Prints JSON and a newline. Control characters are escaped, also those that JSON
+/// allows (U+007F to U+009F): a terminal may obey them.
 pub(super) fn print_json(out: &mut dyn Write, value: &Value) -> std::io::Result<()> {
-    writeln!(out, "{value:#}")
+    let text = format!("{value:#}");
+    let mut rest = text.as_str();
+    while let Some(at) = rest.find(|c: char| c.is_control() && c != '\n') {
+        out.write_all(rest[..at].as_bytes())?;
+        let mut after = rest[at..].chars();
+        if let Some(c) = after.next() {
+            write!(out, "\\u{:04x}", u32::from(c))?;
+        }
+        rest = after.as_str();
+    }
+    writeln!(out, "{rest}")
 }
 
 #[cfg(test)]
@@ -181,6 +192,16 @@ mod tests {
         for secs in [i64::MIN, i64::MAX] {
             assert!(time_text(Time { secs, nanos: 0 }).ends_with("UTC"));
         }
+    }
+
+    #[test]
+    fn json_cannot_move_the_cursor() {
+        let value = json!({"a": "x\u{9b}2J\u{1b}\u{7f}\n\u{e4}", "b": []});
+        let mut out = Vec::new();
+        print_json(&mut out, &value).expect("memory does not fail");
+        let text = String::from_utf8(out).expect("it is text");
+        assert!(text.contains(r"x\u009b2J\u001b\u007f\n") && text.contains('\u{e4}'), "{text}");
+        assert_eq!(serde_json::from_str::<Value>(&text).ok(), Some(value));
     }
 
     #[test]

@@ -56,6 +56,10 @@ fn nothing_that_a_server_says_steers_the_terminal() {
     let server = Server::saying([EVENTS, &piece(evil), &end()].concat());
     let said = test(&place(&server.base, &[]), &[], &[]).expect(0);
     assert_eq!(said.stdout, "\\u{1b}]0;title\\u{7}a\\u{9b}2J\nb\\u{202e}c\\r\n");
+    let said = test(&place(&server.base, &[]), &["--json"], &[]).expect(0).stdout;
+    assert!(!said.chars().any(|c| c.is_control() && c != '\n'), "{said:?}");
+    let value: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(value["answer"], evil);
     let model = r#"{"choices":[{"message":{"content":"x"}}],"model":"m\u001b[2J"}"#;
     let server = Server::saying(response("200 OK", "content-type: application/json\r\n", model));
     let said = test(&place(&server.base, &[]), &[], &[]).expect(0);

@@ -64,6 +64,21 @@ fn signs_of_life_without_an_answer_end_with_the_time_for_all_of_it() {
 }
 
 #[test]
+fn a_refusal_that_drips_is_told_by_what_came_of_it() {
+    let server = Server::start(|_, _, stream| {
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-length: 100000\r\n\r\n";
+        let _ = stream.write_all(head.as_bytes());
+        while stream.write_all(b"no ").is_ok() {
+            std::thread::sleep(MILLIS(5));
+        }
+    });
+    let start = Instant::now();
+    let error = ask(&server.base, limits()).0.unwrap_err().to_string();
+    assert!(error.contains("status 400: no no no"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(9), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_stop_ends_an_answer_at_once_and_the_server_notices() {
     let (closed, was_closed) = mpsc::channel();
     let closed = std::sync::Mutex::new(closed);

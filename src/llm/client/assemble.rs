@@ -139,6 +139,9 @@ impl Assembler {
                 self.take(said, on_text);
             }
         }
+        if self.is_empty && self.is_done {
+            return Err(ChatError::Garbage("[DONE], and nothing before it".into()));
+        }
         if self.is_empty {
             let shown = harmless(&String::from_utf8_lossy(&self.kept), 120);
             let what = if shown.is_empty() { "nothing".into() } else { shown };

@@ -31,8 +31,10 @@ use wire::{Came, Exchange, Head, Request, Watch};
 
 pub use assemble::{Reply, read_reply};
 
-/// Bytes of a response that is no answer that are looked at.
+/// Bytes of a response that is no answer that are looked at, and how long they are
+/// waited for.
 const MAX_ERROR: usize = 256 << 10;
+const ERROR_WAIT: Duration = Duration::from_secs(5);
 
 /// Bytes of a list of models, and models of it that are named.
 const MAX_LIST: usize = 4 << 20;
@@ -196,7 +198,7 @@ impl ServerModel {
 
     /// The failure that a status is.
     fn refused(&self, head: &Head, exchange: &Exchange, watch: &Watch<'_>) -> Failed {
-        let body = read_some(exchange, watch, self.limits.idle, MAX_ERROR);
+        let body = read_some(exchange, watch);
         let mut failed = of_status(head, &body, &self.endpoint, &self.model, self.key.is_some());
         if let ChatError::NoSuchModel { available, .. } = &mut failed.error {
             // What there is helps more than what there is not; it may fail.
@@ -270,16 +272,17 @@ fn no_head() -> ChatError {
     ChatError::Garbage("parts of a response in the wrong order".into())
 }
 
-/// The beginning of a body, as much of it as comes without trouble.
-fn read_some(exchange: &Exchange, watch: &Watch<'_>, wait: Duration, most: usize) -> Vec<u8> {
-    let mut body = Vec::new();
-    while body.len() < most {
-        match exchange.next(watch, wait) {
+/// The beginning of a body that only explains a failure: as much of it as comes
+/// soon.
+fn read_some(exchange: &Exchange, watch: &Watch<'_>) -> Vec<u8> {
+    let (mut body, until) = (Vec::new(), Instant::now() + ERROR_WAIT);
+    while body.len() < MAX_ERROR && Instant::now() < until {
+        match exchange.next(watch, until.saturating_duration_since(Instant::now())) {
             Ok(Came::Piece(bytes)) => body.extend_from_slice(&bytes),
             _ => break,
         }
     }
-    body.truncate(most);
+    body.truncate(MAX_ERROR);
     body
 }
 
@@ -311,7 +314,7 @@ pub(super) fn list_with(
         Came::Piece(_) | Came::End => return Err(no_head()),
     };
     if !(200..300).contains(&head.status) {
-        let body = read_some(&exchange, &watch, limits.idle, MAX_ERROR);
+        let body = read_some(&exchange, &watch);
         return Err(of_status(&head, &body, endpoint, "", has_key).error);
     }
     let mut body = Vec::new();

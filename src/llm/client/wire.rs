@@ -283,7 +283,7 @@ fn of_error(error: ureq::Error) -> Lost {
             Lost::Unreachable("no connection within the time for it".into())
         }
         ureq::Error::Timeout(_) => Lost::TimedOut,
-        ureq::Error::Io(error) => of_io(&error, text),
+        ureq::Error::Io(error) => of_io(&error, harmless(&error.to_string(), EXCERPT)),
         ureq::Error::Protocol(_) | ureq::Error::LargeResponseHeader(..) | ureq::Error::Http(_) => {
             Lost::Garbage(text)
         }
