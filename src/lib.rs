@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
+//! mcp        a server for models: files, boots, programs of one place
 //! llm        language models: conversations and what answers them
 //! builder    pxOS roots, boot pixels and god pixels are made and changed
 //! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
@@ -28,6 +29,7 @@ pub mod fs;
 pub mod fuse;
 pub mod legacy;
 pub mod llm;
+pub mod mcp;
 pub mod mkfs;
 pub mod picture;
 pub mod pxc;

@@ -16,6 +16,7 @@ mod info;
 mod llm;
 mod ls;
 mod machine_model;
+mod mcp;
 mod mkfs;
 mod mkfs_progress;
 mod mount;
@@ -101,6 +102,7 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "desktop", about: "draw a tile for each file", run: build::look::desktop },
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
     Tool { verb: "llm", about: "make, list and ask model cartridges", run: llm::run },
+    Tool { verb: "mcp", about: "serve a place to language models", run: mcp::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
 

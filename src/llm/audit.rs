@@ -149,7 +149,15 @@ impl Audit {
     /// # Errors
     /// When it cannot be written: what cannot be recorded should not be done.
     pub fn record(&self, call: &CallRecord, result: CallResult<'_>) -> io::Result<()> {
-        let mut line = serde_json::to_string(&line_of(call, result))?;
+        self.append(&line_of(call, result))
+    }
+
+    /// Adds a line of any kind.
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub(crate) fn append(&self, line: &impl Serialize) -> io::Result<()> {
+        let mut line = serde_json::to_string(line)?;
         line.push('\n');
         (&self.file).write_all(line.as_bytes())
     }

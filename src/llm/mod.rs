@@ -44,6 +44,7 @@ pub use connect::{connect, connect_with};
 pub use discover::{Found, discover, well_known};
 pub use endpoint::{Endpoint, NoEndpoint};
 pub use harmless::for_terminal;
+pub(crate) use harmless::harmless;
 pub use local::{CAN_EMBED, load_local};
 pub use registry::{
     CartridgeError, Fault, LLM_REGISTRY, MAX_LLM_REGISTRY, Registry, Removed, parse_id,

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::boot::sequence::{self, MAX_BYTES, OWN, Sequence, TEMPLATE};
-use crate::boot::{BootRoot, SourceError};
+use crate::boot::BootRoot;
+use crate::boot::sequence::{self, MAX_BYTES, Sequence};
 
 /// The sequence to boot, and where it comes from.
 pub(super) fn choose_sequence(
@@ -20,18 +20,7 @@ pub(super) fn choose_sequence(
         let sequence = sequence::parse(&text).with_context(|| format!("boot sequence {name}"))?;
         return Ok((sequence, name));
     }
-    for path in OWN {
-        let text = match root.read_file(path, MAX_BYTES) {
-            Err(SourceError::NotFound) => continue,
-            file => file.with_context(|| format!("boot sequence {path} of the root"))?.bytes,
-        };
-        let text =
-            String::from_utf8(text).with_context(|| format!("boot sequence {path} of the root"))?;
-        let sequence =
-            sequence::parse(&text).with_context(|| format!("boot sequence {path} of the root"))?;
-        return Ok((sequence, format!("{path} of the root")));
-    }
-    Ok((sequence::parse(TEMPLATE)?, "built-in".to_owned()))
+    Ok(sequence::of_root(root)?)
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

@@ -1,0 +1,126 @@
+//! The tools that make changes, and the audit log.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, places, sample_root};
+use crate::support::{PXFS, run, temp_dir};
+
+#[test]
+fn files_are_written_moved_and_edited() {
+    let places = places();
+    let dir = temp_dir();
+    for place in [places.picture.clone(), places.plain.clone(), sample_root(dir.path())] {
+        let mut client = Client::new(&place, &["--write"]);
+        let write = json!({ "path": "/new/dir/file.txt", "content": "one\ntwo\nthree\n" });
+        let said = client.call("write_file", write);
+        assert_eq!(said, "Successfully wrote to /new/dir/file.txt");
+        let read = json!({ "path": "/new/dir/file.txt" });
+        assert_eq!(client.call("read_text_file", read.clone()), "one\ntwo\nthree\n");
+        let edits = json!([{ "oldText": "two\n", "newText": "2\n" }]);
+        let edit =
+            |dry: bool| json!({ "path": "/new/dir/file.txt", "edits": edits, "dryRun": dry });
+        let diff = client.call("edit_file", edit(true));
+        assert!(diff.starts_with("```diff\n--- /new/dir/file.txt\toriginal\n"), "{diff}");
+        assert!(diff.contains("\n-two\n+2\n"), "{diff}");
+        assert_eq!(client.call("read_text_file", read.clone()), "one\ntwo\nthree\n");
+        assert_eq!(client.call("edit_file", edit(false)), diff);
+        assert_eq!(client.call("read_text_file", read.clone()), "one\n2\nthree\n");
+        assert!(client.failure("edit_file", edit(false)).contains("is not in the file"));
+        let moved = client.call("move_file", json!({ "source": "/new", "destination": "/old" }));
+        assert_eq!(moved, "Successfully moved /new to /old");
+        assert!(client.failure("read_text_file", read.clone()).contains("no such file"));
+        // The destination is never written over.
+        client.call("write_file", json!({ "path": "/x", "content": "x" }));
+        let over = json!({ "source": "/x", "destination": "/old/dir/file.txt" });
+        assert!(client.failure("move_file", over).contains("is there already"));
+        if client.tools().contains(&"create_directory".to_owned()) {
+            let said = client.call("create_directory", json!({ "path": "/a/b/c" }));
+            assert_eq!(said, "Successfully created directory /a/b/c");
+            assert_eq!(client.call("list_directory", json!({ "path": "/a/b" })), "[DIR] c");
+            client.call("create_directory", json!({ "path": "/a" }));
+            assert!(client.failure("create_directory", json!({ "path": "/x" })).contains("/x"));
+        }
+        // It is on the disk: another server, and the tools, have it.
+        let mut other = Client::new(&place, &[]);
+        let read = json!({ "path": "/old/dir/file.txt" });
+        assert_eq!(other.call("read_text_file", read), "one\n2\nthree\n");
+        if place.is_file() {
+            let cat = run(Command::new(PXFS).arg("cat").arg(&place).arg("/old/dir/file.txt"));
+            assert_eq!(cat.expect(0).stdout, "one\n2\nthree\n");
+            run(Command::new(PXFS).arg("verify").arg(&place)).expect(0);
+        }
+    }
+}
+
+#[test]
+fn two_servers_of_one_place_lose_nothing() {
+    let places = places();
+    let dir = temp_dir();
+    for place in [places.picture.clone(), places.plain.clone(), sample_root(dir.path())] {
+        let mut clients = [Client::new(&place, &["--write"]), Client::new(&place, &["--write"])];
+        let mut ids = [Vec::new(), Vec::new()];
+        for number in 0..10 {
+            for (which, client) in clients.iter_mut().enumerate() {
+                let path = format!("/both/{which}-{number}");
+                let arguments = json!({ "path": path, "content": path });
+                let call = json!({ "name": "write_file", "arguments": arguments });
+                ids[which].push(client.send("tools/call", call));
+            }
+        }
+        for (client, ids) in clients.iter_mut().zip(ids) {
+            for _ in ids {
+                // They may come in any order.
+                let answer = client.receive();
+                assert_ne!(answer["result"]["isError"], true, "{answer}");
+            }
+        }
+        for client in &mut clients {
+            let list = client.call("list_directory", json!({ "path": "/both" }));
+            assert_eq!(list.lines().count(), 20, "{list}");
+        }
+    }
+}
+
+#[test]
+fn every_call_is_in_the_audit_log() {
+    let places = places();
+    let audit = places.dir.path().join("audit.jsonl");
+    let options = ["--write", "--audit", audit.to_str().unwrap()];
+    let mut client = Client::new(&places.plain, &options);
+    client.call("read_text_file", json!({ "path": "/hello.txt" }));
+    client.call("write_file", json!({ "path": "/a\nb", "content": "TOP SECRET" }));
+    client.failure("move_file", json!({ "source": "/none\u{1b}[2J", "destination": "/x" }));
+    client.refused("tools/call", json!({ "name": "rm", "arguments": { "path": "/" } }));
+    client.request("resources/read", json!({ "uri": "pxfs:///hello.txt" }));
+    client.refused("resources/read", json!({ "uri": "pxfs:///none" }));
+    client.failure("stat", json!({ "path": 7 }));
+    assert_eq!(std::fs::metadata(&audit).unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&audit).unwrap();
+    assert!(!text.contains("TOP SECRET") && !text.contains('\u{1b}'), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let field = |name: &str| -> Vec<String> {
+        lines.iter().map(|line| line[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(field("result"), ["ok", "ok", "failed", "refused", "ok", "failed", "failed"]);
+    assert_eq!(field("name")[..4], ["read_text_file", "write_file", "move_file", "rm"]);
+    assert_eq!(field("method")[4..6], ["resources/read", "resources/read"]);
+    assert!(field("client").iter().all(|client| client == "test 1"));
+    assert!(field("arguments_sha256").iter().all(|digest| digest.len() == 64));
+    assert!(field("time").iter().all(|time| time.ends_with('Z')));
+    assert_eq!(lines[0]["paths"], json!(["/hello.txt"]));
+    assert_eq!(
+        lines[2]["paths"],
+        json!(["/x", "/none\\u{1b}[2J"].iter().rev().collect::<Vec<_>>())
+    );
+    assert_eq!(lines[0]["bytes"], 11);
+    assert!(lines.iter().all(|line| line["duration_ms"].is_u64()));
+    assert!(lines[2]["error"].as_str().unwrap().contains("no such file"));
+    drop(client);
+    // The next server goes on with it.
+    let mut client = Client::new(&places.plain, &options);
+    client.call("list_allowed_directories", json!({}));
+    assert_eq!(std::fs::read_to_string(&audit).unwrap().lines().count(), 8);
+}
