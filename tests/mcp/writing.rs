@@ -23,7 +23,8 @@ fn files_are_written_moved_and_edited() {
         let edit =
             |dry: bool| json!({ "path": "/new/dir/file.txt", "edits": edits, "dryRun": dry });
         let diff = client.call("edit_file", edit(true));
-        assert!(diff.starts_with("```diff\n--- /new/dir/file.txt\toriginal\n"), "{diff}");
+        assert!(diff.starts_with("```diff\nIndex: /new/dir/file.txt\n"), "{diff}");
+        assert!(diff.contains("\n--- /new/dir/file.txt\toriginal\n"), "{diff}");
         assert!(diff.contains("\n-two\n+2\n"), "{diff}");
         assert_eq!(client.call("read_text_file", read.clone()), "one\ntwo\nthree\n");
         assert_eq!(client.call("edit_file", edit(false)), diff);

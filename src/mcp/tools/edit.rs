@@ -93,7 +93,8 @@ fn diff(path: &str, old: &str, new: &str) -> String {
     let diff =
         TextDiff::configure().timeout(std::time::Duration::from_secs(2)).diff_lines(old, new);
     let header = (format!("{path}\toriginal"), format!("{path}\tmodified"));
-    let text = diff.unified_diff().header(&header.0, &header.1).to_string();
+    let changes = diff.unified_diff().header(&header.0, &header.1).to_string();
+    let text = format!("Index: {path}\n{}\n{changes}", "=".repeat(67));
     let mut fence = String::from("```");
     while text.contains(&fence) {
         fence.push('`');
@@ -122,7 +123,8 @@ mod tests {
     #[test]
     fn a_diff_stays_in_its_fence() {
         let text = diff("/a", "one\n", "one\n```\n");
-        assert!(text.starts_with("````diff\n--- /a\toriginal\n+++ /a\tmodified\n"), "{text}");
+        assert!(text.starts_with("````diff\nIndex: /a\n====="), "{text}");
+        assert!(text.contains("=\n--- /a\toriginal\n+++ /a\tmodified\n"), "{text}");
         assert!(text.ends_with("+```\n````\n\n"), "{text}");
     }
 }
