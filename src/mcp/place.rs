@@ -20,7 +20,7 @@ pub struct Place {
 enum Source {
     /// What cannot be changed here: a project pixel, a picture that is no PNG.
     Fixed(Arc<WithHidden>),
-    Editor(Mutex<Edited>),
+    Editor(Box<Mutex<Edited>>),
 }
 
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Place {
         let inner = editor.tree();
         let tree = Arc::new(WithHidden::new(Arc::clone(&inner)));
         Self {
-            source: Source::Editor(Mutex::new(Edited { editor, tree, inner })),
+            source: Source::Editor(Box::new(Mutex::new(Edited { editor, tree, inner }))),
             name: name.into(),
         }
     }

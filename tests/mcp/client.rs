@@ -223,7 +223,7 @@ pub fn places() -> Places {
     std::os::unix::fs::symlink("../secret", plain.join("out")).unwrap();
     std::os::unix::fs::symlink("docs", plain.join("link")).unwrap();
     let picture = dir.path().join("picture.png");
-    run(Command::new(PXFS).arg("mkfs").arg(&plain).arg(&picture)).expect(0);
+    run(Command::new(PXFS).arg("mkfs").arg(&picture).arg(&plain)).expect(0);
     Places { dir, plain, picture }
 }
 

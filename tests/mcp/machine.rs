@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use crate::client::{Client, places, sample_root};
 use crate::support::{PXFS, run, temp_dir};
 
-const HELLO: &str = "print('hello')\nname = input()\nprint('you are ' + name)\n";
 const FOREVER: &str = "n = 0\nwhile True:\n    n = (n + 1) % 1000\n";
 
 fn source(lines: &str) -> String {
@@ -65,7 +64,6 @@ fn programs_read_what_they_are_given_and_draw() {
     assert_eq!((&end["registers"][0], &end["registers"][1]), (&json!(7), &json!(4294967295_u32)));
     assert_eq!(ran["content"][1]["mimeType"], "image/png");
     assert!(end["frame"]["width"].as_u64().unwrap() > 0, "{end}");
-    let _ = HELLO;
 }
 
 #[test]

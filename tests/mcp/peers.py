@@ -197,7 +197,7 @@ async def run(pxfs, official):
         for copy in ("ours", "theirs"):
             make_tree(temp / copy)
         picture = temp / "tree.png"
-        subprocess.run([pxfs, "mkfs", temp / "ours", picture], check=True)
+        subprocess.run([pxfs, "mkfs", picture, temp / "ours"], check=True)
         other = stdio(*official, str(temp / "theirs"))
         async with Client(other) as client:
             other = Server(client, str(temp / "theirs"))
