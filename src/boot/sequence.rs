@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value};
 
-use crate::boot::source::{BootRoot, SourceError};
 
 /// The sequence used when neither the command line nor the root names one.
 pub const TEMPLATE: &str = include_str!("../../boot_sequence_template.json");
@@ -90,37 +89,6 @@ pub enum SequenceError {
         /// What it is.
         found: &'static str,
     },
-}
-
-/// Why the boot sequence of a root is of no use.
-#[derive(Debug, thiserror::Error)]
-#[error("boot sequence {path} of the root")]
-pub struct OwnError {
-    /// Where it is.
-    path: &'static str,
-    /// What is wrong with it.
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
-/// The sequence that a root boots by, and where it comes from: its own, else the
-/// built-in one.
-///
-/// # Errors
-/// When it has one that cannot be read, or is none.
-pub fn of_root(root: &dyn BootRoot) -> Result<(Sequence, String), OwnError> {
-    for path in OWN {
-        let failed = |source: Box<dyn std::error::Error + Send + Sync>| OwnError { path, source };
-        let text = match root.read_file(path, MAX_BYTES) {
-            Err(SourceError::NotFound) => continue,
-            file => file.map_err(|error| failed(error.into()))?.bytes,
-        };
-        let text = String::from_utf8(text).map_err(|error| failed(error.into()))?;
-        let sequence = parse(&text).map_err(|error| failed(error.into()))?;
-        return Ok((sequence, format!("{path} of the root")));
-    }
-    let failed = |error: SequenceError| OwnError { path: "built-in", source: error.into() };
-    Ok((parse(TEMPLATE).map_err(failed)?, "built-in".to_owned()))
 }
 
 /// Reads a boot sequence.

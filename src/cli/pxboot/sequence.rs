@@ -6,8 +6,8 @@ use std::path::Path;
 
 use anyhow::Context;
 
-use crate::boot::BootRoot;
 use crate::boot::sequence::{self, MAX_BYTES, Sequence};
+use crate::boot::{BootRoot, OwnSequence};
 
 /// The sequence to boot, and where it comes from.
 pub(super) fn choose_sequence(
@@ -20,7 +20,9 @@ pub(super) fn choose_sequence(
         let sequence = sequence::parse(&text).with_context(|| format!("boot sequence {name}"))?;
         return Ok((sequence, name));
     }
-    Ok(sequence::of_root(root)?)
+    let own = OwnSequence::of(root)?;
+    let origin = own.origin();
+    Ok((own.sequence, origin))
 }
 
 fn read_text(path: &Path) -> io::Result<String> {

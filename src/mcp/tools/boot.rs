@@ -14,8 +14,10 @@ use super::super::reply::Reply;
 use super::super::work::{Failure, Result, Work};
 use super::{Context, Effect, Spec, parse, schema};
 use crate::boot::kernel::DEFAULT_FUEL;
-use crate::boot::sequence::{self, Sequence};
-use crate::boot::{Format, Log, NoModel, Options, Outcome, Setup, TreeRoot, boot_with};
+use crate::boot::sequence::Sequence;
+use crate::boot::{
+    Format, Log, NoModel, Options, Outcome, OwnSequence, Setup, TreeRoot, boot_with,
+};
 use crate::llm::for_terminal;
 
 /// Steps that all stages of a boot may take together: some seconds.
@@ -133,10 +135,8 @@ fn entry_of(line: &str) -> Value {
 fn boot(context: &Context<'_>, options: Options) -> Result<Reply> {
     let tree = context.place.whole()?;
     let root = TreeRoot(&*tree);
-    let (mut sequence, origin) = sequence::of_root(&root).map_err(|error| {
-        let reason = std::error::Error::source(&error).map_or(String::new(), |e| format!(": {e}"));
-        Failure::said(format!("{error}{reason}"))
-    })?;
+    let own = OwnSequence::of(&root).map_err(|error| Failure::said(error.to_string()))?;
+    let (origin, mut sequence) = (own.origin(), own.sequence);
     limit(&mut sequence);
     let (mut text, mut lines, stopped) = (Vec::new(), Vec::new(), Rc::new(Cell::new(false)));
     let outcome = {
