@@ -30,6 +30,7 @@ use self::failure::{Failure, MOUNT, OrStatus, SYSTEM, USAGE};
 use self::names::Register;
 use self::options::{IGNORED, MountOptions, SPECS};
 use self::session::{Events, PidFile, notify};
+pub(super) use self::unix::Signals;
 use self::watch::Started;
 use super::Outcome;
 use super::failures::describe;

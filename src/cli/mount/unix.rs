@@ -25,7 +25,7 @@ const ENDING: [libc::c_int; 3] = [libc::SIGTERM, libc::SIGINT, libc::SIGHUP];
 
 /// Signals that are blocked: from now on they only reach who waits for them.
 #[derive(Clone, Copy)]
-pub(super) struct Signals(libc::sigset_t);
+pub(in crate::cli) struct Signals(libc::sigset_t);
 
 impl Signals {
     /// Blocks the ending signals in this thread and in those it starts later,
@@ -35,8 +35,8 @@ impl Signals {
         Self::block_all(ENDING.into_iter().filter(|&signal| !is_ignored(signal)))
     }
 
-    /// Blocks one signal more, and waits for that alone.
-    pub(super) fn block_one(signal: libc::c_int) -> io::Result<Self> {
+    /// Blocks one signal, and waits for that alone. As above: before any thread.
+    pub(in crate::cli) fn block_one(signal: libc::c_int) -> io::Result<Self> {
         Self::block_all([signal].into_iter())
     }
 
@@ -58,7 +58,7 @@ impl Signals {
     }
 
     /// Waits for the next of them.
-    pub(super) fn wait(self) -> i32 {
+    pub(in crate::cli) fn wait(self) -> i32 {
         loop {
             let mut signal = 0;
             // SAFETY: both pointers are to live locals, the set is initialised.
