@@ -7,6 +7,7 @@
 //! ```text
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
 //! mcp        a server for models: files, boots, programs of one place
+//! architect  a model that builds modules, one checked step at a time
 //! llm        language models: conversations and what answers them
 //! builder    pxOS roots, boot pixels and god pixels are made and changed
 //! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
@@ -20,6 +21,7 @@
 //!
 //! `docs/format.md` specifies the bytes, `docs/architecture.md` the code.
 
+pub mod architect;
 pub mod boot;
 pub mod builder;
 pub mod cli;

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["fuse", "mkfs", "boot", "extract"],
     &["builder"],
     &["llm"],
-    &["mcp"],
+    &["mcp", "architect"],
     &["cli"],
 ];
 

@@ -5,7 +5,6 @@
 
 use serde_json::{Map, Value};
 
-
 /// The sequence used when neither the command line nor the root names one.
 pub const TEMPLATE: &str = include_str!("../../boot_sequence_template.json");
 

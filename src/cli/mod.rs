@@ -3,6 +3,7 @@
 //! Each tool is a module with `run(args)`; `args[0]` is the tool's name. Errors
 //! come back here, the only place that prints them and chooses the exit status.
 
+mod architect;
 mod build;
 mod cat;
 mod check;
@@ -103,6 +104,7 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "boot", about: "boot a mounted directory or a picture", run: pxboot::run },
     Tool { verb: "llm", about: "make, list and ask model cartridges", run: llm::run },
     Tool { verb: "mcp", about: "serve a place to language models", run: mcp::run },
+    Tool { verb: "architect", about: "let a model build and improve modules", run: architect::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
 
