@@ -8,6 +8,7 @@
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
 //! mcp        a server for models: files, boots, programs of one place
 //! architect  a model that builds modules, one checked step at a time
+//! map        conversations on an infinite map
 //! llm        language models: conversations and what answers them
 //! builder    pxOS roots, boot pixels and god pixels are made and changed
 //! fuse       the only code that knows fuser     mkfs    a source tree becomes a picture
@@ -32,6 +33,7 @@ pub mod fuse;
 pub mod legacy;
 pub mod llm;
 pub mod mcp;
+pub mod map;
 pub mod mkfs;
 pub mod picture;
 pub mod pxc;

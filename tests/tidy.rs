@@ -20,6 +20,7 @@ const LAYERS: &[&[&str]] = &[
     &["builder"],
     &["llm"],
     &["mcp", "architect"],
+    &["map"],
     &["cli"],
 ];
 
