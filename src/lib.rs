@@ -8,6 +8,7 @@
 //! cli        the tools: mount.pxfs, mkfs.pxfs, pxboot, pxi, pxfs ls ...
 //! mcp        a server for models: files, boots, programs of one place
 //! architect  a model that builds modules, one checked step at a time
+//! web        the page for people
 //! map        conversations on an infinite map
 //! llm        language models: conversations and what answers them
 //! builder    pxOS roots, boot pixels and god pixels are made and changed
@@ -39,3 +40,4 @@ pub mod picture;
 pub mod pxc;
 pub mod pxi;
 pub mod store;
+pub mod web;

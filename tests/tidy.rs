@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["llm"],
     &["mcp", "architect"],
     &["map"],
+    &["web"],
     &["cli"],
 ];
 

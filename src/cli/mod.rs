@@ -6,9 +6,11 @@
 mod architect;
 mod build;
 mod cat;
+mod chat;
 mod check;
 mod convert;
 mod cp;
+mod desk;
 mod export;
 mod failures;
 mod find;
@@ -25,6 +27,7 @@ pub(crate) mod open;
 mod phase_progress;
 mod pxboot;
 mod pxi;
+mod shell;
 mod show;
 mod size;
 mod stat;
@@ -105,6 +108,8 @@ const TOOLS: &[Tool] = &[
     Tool { verb: "llm", about: "make, list and ask model cartridges", run: llm::run },
     Tool { verb: "mcp", about: "serve a place to language models", run: mcp::run },
     Tool { verb: "architect", about: "let a model build and improve modules", run: architect::run },
+    Tool { verb: "chat", about: "talk to a model on a tile of the map", run: chat::run },
+    Tool { verb: "shell", about: "serve the page for people", run: shell::run },
     Tool { verb: "pxi", about: "run, assemble and disassemble PXI programs", run: pxi::run },
 ];
 

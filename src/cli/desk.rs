@@ -1,0 +1,176 @@
+//! A TARGET of `pxfs chat` and `pxfs shell`: its map, its files, its models.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::open::{OpenRequest, open_picture};
+use crate::boot::{Model, NoModel};
+use crate::builder::{EditOptions, Editor, PlaceKind};
+use crate::fs::PixelTree;
+use crate::llm::{
+    Cartridge, ChatError, ChatModel, Routes, SystemModel, connect, routes_of, routes_of_tree,
+};
+use crate::map::{Map, Partner, Partners};
+use crate::web::{Models, TreeSource};
+
+/// Memory for reading the map; the rest of the usual budget is for the files.
+const MAP_MEM: u64 = 64 << 20;
+
+/// What a TARGET holds.
+pub(super) struct Target {
+    pub(super) map: Arc<Map>,
+    pub(super) place: Arc<Place>,
+    pub(super) models: Arc<Cartridges>,
+    pub(super) kind: &'static str,
+}
+
+/// Opens a TARGET. One that nobody can change (a picture that is no PNG) is read only.
+///
+/// # Errors
+/// When it is no picture, root or directory.
+pub(super) fn open_target(path: &Path) -> anyhow::Result<Target> {
+    let (place, map, kind) = match Editor::open(path, &EditOptions::default()) {
+        Ok(editor) => {
+            let kind = match editor.kind() {
+                PlaceKind::Picture => "picture",
+                PlaceKind::Root => "root",
+                PlaceKind::Directory => "directory",
+            };
+            let options = EditOptions { mem: MAP_MEM, ..EditOptions::default() };
+            let map = Map::open(path, &options).context("the map")?;
+            (Place::Editor(Box::new(Mutex::new(editor))), map, kind)
+        }
+        Err(error) if path.is_file() => {
+            let tree: Arc<dyn PixelTree> = Arc::new(open_picture(path, &OpenRequest::default())?);
+            let map = Map::of_tree(&*tree, error.to_string());
+            (Place::Tree(tree), map, "picture")
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let place = Arc::new(place);
+    let models = Cartridges { place: Arc::clone(&place), open: Mutex::default() };
+    Ok(Target { map: Arc::new(map), place, models: Arc::new(models), kind })
+}
+
+/// Where files are read.
+pub(super) enum Place {
+    /// A place that others may change.
+    Editor(Box<Mutex<Editor>>),
+    /// A picture that stays as it is.
+    Tree(Arc<dyn PixelTree>),
+}
+
+impl TreeSource for Arc<Place> {
+    fn tree(&self) -> Result<Arc<dyn PixelTree>, String> {
+        match &**self {
+            Place::Tree(tree) => Ok(Arc::clone(tree)),
+            Place::Editor(editor) => {
+                let mut editor = editor.lock();
+                editor.refresh().map_err(|error| error.to_string())?;
+                Ok(editor.tree())
+            }
+        }
+    }
+}
+
+impl Place {
+    fn routes(&self) -> Result<Routes, ChatError> {
+        let refused = |sentence: String| ChatError::Refused(sentence);
+        let found = match self {
+            Self::Tree(tree) => routes_of_tree(&**tree),
+            Self::Editor(editor) => {
+                let mut editor = editor.lock();
+                editor.refresh().map_err(|error| refused(error.to_string()))?;
+                routes_of(&editor)
+            }
+        };
+        found.map_err(|error| refused(error.to_string()))
+    }
+}
+
+/// The cartridges of a place. A model that was connected stays so: one that lies in
+/// the picture takes its time to load.
+pub(super) struct Cartridges {
+    place: Arc<Place>,
+    open: Mutex<Vec<(Cartridge, Arc<dyn ChatModel>)>>,
+}
+
+/// Models that stay connected.
+const MOST_OPEN: usize = 4;
+
+impl Cartridges {
+    /// The cartridges as they are now.
+    pub(super) fn routes(&self) -> Result<Routes, ChatError> {
+        self.place.routes()
+    }
+
+    fn connected(&self, cartridge: &Cartridge) -> Result<Arc<dyn ChatModel>, ChatError> {
+        let mut open = self.open.lock();
+        if let Some((_, model)) = open.iter().find(|(own, _)| own == cartridge) {
+            return Ok(Arc::clone(model));
+        }
+        let tree = self.place.tree().map_err(ChatError::Refused)?;
+        let model: Arc<dyn ChatModel> = connect(cartridge, &*tree)?.into();
+        if open.len() == MOST_OPEN {
+            open.remove(0);
+        }
+        open.push((cartridge.clone(), Arc::clone(&model)));
+        Ok(model)
+    }
+}
+
+impl Partners for Cartridges {
+    fn partner(&self, cartridge: Option<u32>) -> Result<Partner, ChatError> {
+        let routes = self.routes()?;
+        let route = routes.by_id(cartridge.unwrap_or(0));
+        let route = route.map_err(|error| ChatError::Refused(error.to_string()))?;
+        let model = self.connected(route.cartridge)?;
+        Ok(Partner { model, cartridge: route.cartridge.clone() })
+    }
+}
+
+impl Models for Cartridges {
+    fn list(&self) -> Value {
+        let routes = match self.routes() {
+            Ok(routes) => routes,
+            Err(error) => {
+                return json!({"models": [], "default": null, "note": error.to_string()});
+            }
+        };
+        let models: Vec<Value> = routes
+            .registry()
+            .cartridges()
+            .iter()
+            .map(|cartridge| {
+                json!({
+                    "id": cartridge.id,
+                    "name": cartridge.name,
+                    "description": cartridge.description,
+                    "backend": cartridge.backend.name(),
+                    "model": cartridge.model_name,
+                    "endpoint": cartridge.endpoint,
+                    "rgba": cartridge.rgba(),
+                })
+            })
+            .collect();
+        let route = routes.default_route();
+        let note = route.as_ref().err().map(ToString::to_string);
+        let default = route.ok().map(|route| route.cartridge.id);
+        let faults: Vec<String> =
+            routes.registry().faults().iter().map(ToString::to_string).collect();
+        json!({"models": models, "default": default, "note": note, "faults": faults})
+    }
+
+    fn of_machine(&self) -> Box<dyn Model> {
+        // Which of them, and how much of it, is for the stages to say: routing table and policy.
+        let place = self.routes().ok().zip(self.place.tree().ok());
+        match place {
+            Some((routes, tree)) => Box::new(SystemModel::new(routes, tree)),
+            None => Box::new(NoModel),
+        }
+    }
+}

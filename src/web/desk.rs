@@ -1,0 +1,78 @@
+//! What all requests share.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::events::Events;
+use super::guard::Guard;
+use super::machine::Frames;
+use super::turns::Turns;
+use crate::boot::Model;
+use crate::fs::PixelTree;
+use crate::map::{Map, Partners};
+
+/// Gives the tree as it is now.
+pub trait TreeSource: Send + Sync {
+    /// The tree; what others saved meanwhile is seen.
+    ///
+    /// # Errors
+    /// When it cannot be read any more.
+    fn tree(&self) -> Result<Arc<dyn PixelTree>, String>;
+}
+
+/// Who answers, and who could.
+pub trait Models: Partners {
+    /// The cartridges, for the page: `{"models": [{"id", "name", "description",
+    /// "backend", "model", "rgba"}], "default": NAME or null, "note": TEXT or null}`.
+    fn list(&self) -> Value;
+
+    /// What answers the machine's own questions (SYS_LLM).
+    fn of_machine(&self) -> Box<dyn Model>;
+}
+
+/// What the shell shows and changes.
+pub struct Desk {
+    /// What the page calls it.
+    pub target: String,
+    /// `picture`, `root` or `directory`.
+    pub kind: &'static str,
+    /// The map.
+    pub map: Arc<Map>,
+    /// The files.
+    pub trees: Box<dyn TreeSource>,
+    /// The models.
+    pub models: Arc<dyn Models>,
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// A desk that is open, with what happens on it.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) desk: Desk,
+    pub(super) guard: Guard,
+    pub(super) turns: Turns,
+    pub(super) events: Events,
+    pub(super) frames: Frames,
+    /// One boot or module at a time: each may take a processor.
+    pub(super) runs: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(super) fn new(desk: Desk, guard: Guard) -> Self {
+        Self {
+            desk,
+            guard,
+            turns: Turns::default(),
+            events: Events::default(),
+            frames: Frames::default(),
+            runs: Arc::new(Semaphore::new(1)),
+        }
+    }
+}
