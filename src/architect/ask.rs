@@ -166,15 +166,14 @@ impl Asker<'_> {
                     std::thread::sleep(PERIOD);
                 }
             });
-            let result = model.chat(request, &own, &mut |piece| {
+            model.chat(request, &own, &mut |piece| {
                 if text.len() > MAX_ANSWER {
                     own.cancel();
                     return;
                 }
                 text.push_str(piece);
                 on_text(piece);
-            });
-            result
+            })
         });
         (result, text)
     }

@@ -162,7 +162,7 @@ pub(super) fn print_json(out: &mut dyn Write, value: &Value) -> std::io::Result<
     let text = format!("{value:#}");
     let mut rest = text.as_str();
     while let Some(at) = rest.find(|c: char| c.is_control() && c != '\n') {
-        out.write_all(rest[..at].as_bytes())?;
+        out.write_all(&rest.as_bytes()[..at])?;
         let mut after = rest[at..].chars();
         if let Some(c) = after.next() {
             write!(out, "\\u{:04x}", u32::from(c))?;

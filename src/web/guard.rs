@@ -182,7 +182,8 @@ mod tests {
         assert_eq!(check("/", &[host]), 200);
         assert_eq!(check("/api/map", &[("host", "LOCALHOST:8080"), auth]), 200);
         assert_eq!(check("/api/map", &[host, auth, ("origin", "http://127.0.0.1:8080")]), 200);
-        let wrong: [(&str, &[(&str, &str)], u16); 14] = [
+        type Headers<'a> = &'a [(&'a str, &'a str)];
+        let wrong: [(&str, Headers<'_>, u16); 14] = [
             ("/api/map", &[host], 401),
             ("/api/map", &[host, ("authorization", "Bearer x")], 401),
             ("/api/map", &[host, ("authorization", &secret[..secret.len() - 1])], 401),

@@ -33,7 +33,10 @@ const MOST_FRAMES: usize = 4;
 
 /// The last frames, as PNG, under numbers.
 #[derive(Debug, Default)]
-pub(super) struct Frames(Mutex<(u64, VecDeque<(u64, Vec<u8>)>)>);
+pub(super) struct Frames(Mutex<(u64, VecDeque<Numbered>)>);
+
+/// A PNG and its number.
+type Numbered = (u64, Vec<u8>);
 
 impl Frames {
     fn keep(&self, png: Vec<u8>) -> u64 {

@@ -137,7 +137,7 @@ impl Look<'_> {
                 continue;
             }
             seen.push(&run.path);
-            let again = self.runs().filter(|other| other.path == run.path).next_back();
+            let again = self.runs().rfind(|other| other.path == run.path);
             let why = format!("{} stands in the boot sequence twice, and runs twice", run.path);
             ideas.push(self.removing(again.unwrap_or(run), why));
         }

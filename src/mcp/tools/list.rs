@@ -52,8 +52,11 @@ pub(super) fn specs() -> Vec<Spec> {
     ]
 }
 
+/// A name and what kind of file has it.
+type Named = (Vec<u8>, FileKind);
+
 /// What is in a directory, by name; and how much more there is than is given.
-fn entries(tree: &dyn Tree, dir: Ino) -> crate::fs::Result<(Vec<(Vec<u8>, FileKind)>, usize)> {
+fn entries(tree: &dyn Tree, dir: Ino) -> crate::fs::Result<(Vec<Named>, usize)> {
     let (mut names, mut more) = (Vec::new(), 0);
     tree.read_dir(dir, 0, &mut |entry| {
         match names.len() < MAX_NAMES {

@@ -100,14 +100,12 @@ enum End {
     Late,
 }
 
+/// Is given a path and its attributes; see [`each`].
+type Visit<'a> = dyn FnMut(&[u8], &Attr) -> Result<Option<bool>> + 'a;
+
 /// Visits what is below a directory. `visit` tells whether a directory is entered,
 /// or that there is enough.
-fn each(
-    context: &Context<'_>,
-    tree: &dyn Tree,
-    dir: &Found,
-    visit: &mut dyn FnMut(&[u8], &Attr) -> Result<Option<bool>>,
-) -> Result<End> {
+fn each(context: &Context<'_>, tree: &dyn Tree, dir: &Found, visit: &mut Visit<'_>) -> Result<End> {
     let (mut end, mut failure, mut seen) = (End::Whole, None, 0);
     let mut step = |path: &[u8], attr: &Attr| -> Result<Option<bool>> {
         seen += 1;
