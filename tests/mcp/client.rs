@@ -14,7 +14,7 @@ use crate::support::{PXFS, run, temp_dir};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server and both ends of what is said.
-pub struct Client {
+pub(crate) struct Client {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -24,7 +24,7 @@ pub struct Client {
 
 impl Client {
     /// Starts a server without a word.
-    pub fn start(place: &Path, options: &[&str]) -> Self {
+    pub(crate) fn start(place: &Path, options: &[&str]) -> Self {
         let mut child = Command::new(PXFS)
             .arg("mcp")
             .arg(place)
@@ -40,7 +40,7 @@ impl Client {
     }
 
     /// Starts a server and shakes hands.
-    pub fn new(place: &Path, options: &[&str]) -> Self {
+    pub(crate) fn new(place: &Path, options: &[&str]) -> Self {
         let mut client = Self::start(place, options);
         let result = client.request(
             "initialize",
@@ -55,20 +55,20 @@ impl Client {
     }
 
     /// Writes a line, whatever it is.
-    pub fn write(&mut self, line: &[u8]) {
+    pub(crate) fn write(&mut self, line: &[u8]) {
         let input = self.input.as_mut().unwrap();
         input.write_all(line).unwrap();
         input.write_all(b"\n").unwrap();
         input.flush().unwrap();
     }
 
-    pub fn notify(&mut self, method: &str, params: Value) {
+    pub(crate) fn notify(&mut self, method: &str, params: Value) {
         let message = json!({ "jsonrpc": "2.0", "method": method, "params": params });
         self.write(message.to_string().as_bytes());
     }
 
     /// Sends a request; gives its id.
-    pub fn send(&mut self, method: &str, params: Value) -> u64 {
+    pub(crate) fn send(&mut self, method: &str, params: Value) -> u64 {
         let id = self.next;
         self.next += 1;
         let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
@@ -77,7 +77,7 @@ impl Client {
     }
 
     /// The next message of the server. Whatever it writes is one line of JSON.
-    pub fn receive(&mut self) -> Value {
+    pub(crate) fn receive(&mut self) -> Value {
         let line = self.lines.recv_timeout(LIMIT).expect("the server says nothing");
         let message: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
         assert_eq!(message["jsonrpc"], "2.0");
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// The answer to a request; what comes before it is passed over.
-    pub fn answer(&mut self, id: u64) -> Value {
+    pub(crate) fn answer(&mut self, id: u64) -> Value {
         loop {
             let message = self.receive();
             if message["id"] == id {
@@ -95,7 +95,7 @@ impl Client {
     }
 
     #[track_caller]
-    pub fn request(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
         let id = self.send(method, params);
         let answer = self.answer(id);
         assert!(answer.get("error").is_none(), "{method}: {answer}");
@@ -104,7 +104,7 @@ impl Client {
 
     /// The error of a request that must fail.
     #[track_caller]
-    pub fn refused(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn refused(&mut self, method: &str, params: Value) -> Value {
         let id = self.send(method, params);
         let answer = self.answer(id);
         assert!(answer.get("error").is_some(), "{method}: {answer}");
@@ -113,7 +113,7 @@ impl Client {
 
     /// The whole result of a tool.
     #[track_caller]
-    pub fn result(&mut self, tool: &str, arguments: Value) -> Value {
+    pub(crate) fn result(&mut self, tool: &str, arguments: Value) -> Value {
         let result = self.request("tools/call", json!({ "name": tool, "arguments": arguments }));
         assert_ne!(result["isError"], true, "{tool}: {result}");
         result
@@ -122,7 +122,7 @@ impl Client {
     /// The text of a tool that must do its work; it is also what the structured
     /// answer holds, or an object beside it.
     #[track_caller]
-    pub fn call(&mut self, tool: &str, arguments: Value) -> String {
+    pub(crate) fn call(&mut self, tool: &str, arguments: Value) -> String {
         let result = self.result(tool, arguments);
         let text = result["content"][0]["text"].as_str().unwrap().to_owned();
         let structured = &result["structuredContent"];
@@ -135,13 +135,13 @@ impl Client {
 
     /// The structured answer of a tool.
     #[track_caller]
-    pub fn object(&mut self, tool: &str, arguments: Value) -> Value {
+    pub(crate) fn object(&mut self, tool: &str, arguments: Value) -> Value {
         self.result(tool, arguments)["structuredContent"].clone()
     }
 
     /// The sentence of a tool that must fail.
     #[track_caller]
-    pub fn failure(&mut self, tool: &str, arguments: Value) -> String {
+    pub(crate) fn failure(&mut self, tool: &str, arguments: Value) -> String {
         let result = self.request("tools/call", json!({ "name": tool, "arguments": arguments }));
         assert_eq!(result["isError"], true, "{tool}: {result}");
         assert!(result.get("structuredContent").is_none());
@@ -149,14 +149,14 @@ impl Client {
     }
 
     /// The names of all tools.
-    pub fn tools(&mut self) -> Vec<String> {
+    pub(crate) fn tools(&mut self) -> Vec<String> {
         let list = self.request("tools/list", json!({}));
         let tools = list["tools"].as_array().unwrap();
         tools.iter().map(|tool| tool["name"].as_str().unwrap().to_owned()).collect()
     }
 
     /// Ends the input; the exit status and what was said on standard error.
-    pub fn end(mut self) -> (i32, Vec<String>) {
+    pub(crate) fn end(mut self) -> (i32, Vec<String>) {
         drop(self.input.take());
         let mut status = None;
         for _ in 0..LIMIT.as_millis() / 10 {
@@ -171,7 +171,7 @@ impl Client {
     }
 
     /// The same, with what the server said last.
-    pub fn end_with_rest(mut self) -> (i32, Vec<String>) {
+    pub(crate) fn end_with_rest(mut self) -> (i32, Vec<String>) {
         drop(self.input.take());
         let rest = self.lines.iter().collect();
         (self.child.wait().unwrap().code().unwrap(), rest)
@@ -199,14 +199,14 @@ fn reader(from: impl std::io::Read + Send + 'static) -> Receiver<String> {
 }
 
 /// A directory and a picture of it.
-pub struct Places {
-    pub dir: tempfile::TempDir,
-    pub plain: PathBuf,
-    pub picture: PathBuf,
+pub(crate) struct Places {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) plain: PathBuf,
+    pub(crate) picture: PathBuf,
 }
 
 /// Files of all kinds, below a directory that has a secret beside them.
-pub fn places() -> Places {
+pub(crate) fn places() -> Places {
     let dir = temp_dir();
     let plain = dir.path().join("plain");
     std::fs::create_dir_all(plain.join("docs/deep/er")).unwrap();
@@ -227,12 +227,12 @@ pub fn places() -> Places {
     Places { dir, plain, picture }
 }
 
-pub fn lines(range: std::ops::RangeInclusive<u32>) -> String {
+pub(crate) fn lines(range: std::ops::RangeInclusive<u32>) -> String {
     range.map(|number| format!("line {number}\n")).collect()
 }
 
 /// A pxOS root to change, from the samples.
-pub fn sample_root(to: &Path) -> PathBuf {
+pub(crate) fn sample_root(to: &Path) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pxos_root");
     let root = to.join("root");
     copy(&from, &root);
