@@ -46,6 +46,10 @@ const MISSING_FILE: &[(&str, &[&str])] = &[
     ("resurrect", &["{}/missing"]),
     ("boot", &["{}/missing"]),
     ("llm", &["list", "{}/missing"]),
+    ("mcp", &["{}/missing"]),
+    ("architect", &["{}/missing", "run", "--yes"]),
+    ("chat", &["{}/missing", "0,0", "text"]),
+    ("shell", &["--web", "{}/missing"]),
     ("pxi", &["run", "{}/missing"]),
 ];
 

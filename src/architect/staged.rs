@@ -136,6 +136,12 @@ impl BootRoot for Staged<'_> {
             if count >= MAX_PARTS {
                 return self.base.canonical(path);
             }
+            // What is behind has no links any more.
+            if matches!(part, "." | "..") {
+                let end = if part == "." { at.len() } else { at.rfind('/').unwrap_or(0).max(1) };
+                at.truncate(end);
+                continue;
+            }
             let next = format!("{}/{part}", at.trim_end_matches('/'));
             at = match self.base.canonical(&next) {
                 Err(SourceError::NotFound) if self.is_made(&next) => next,

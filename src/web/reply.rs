@@ -37,7 +37,10 @@ impl Fault {
     }
 
     pub(super) fn with(mut self, more: Value) -> Self {
-        self.more = Some(more);
+        match (&mut self.more, more) {
+            (Some(Value::Object(have)), Value::Object(more)) => have.extend(more),
+            (_, more) => self.more = Some(more),
+        }
         self
     }
 }

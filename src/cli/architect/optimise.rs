@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, target: &Path) -> Outcome {
     let shown = || target.display().to_string();
     let logs: Vec<Report> =
         args.log.iter().map(|path| read_log(path)).collect::<anyhow::Result<_>>()?;
-    let mut place = Place::open(target).with_context(shown)?;
+    let mut place = Place::open(target)?;
     let found = look(&mut place, &logs, &[]).with_context(shown)?;
     let asks = !args.yes && !args.dry_run && !args.json && is_person_there();
     if !args.json {

@@ -76,7 +76,7 @@ pub(super) fn run(args: &Args, target: &Path) -> Outcome {
         bail!("standard input is no terminal, so nobody can be asked; use --yes or --dry-run");
     }
     let shown = || target.display().to_string();
-    let mut place = Place::open(target).with_context(shown)?;
+    let mut place = Place::open(target)?;
     let (cartridge, model) = open(place.editor(), &args.cartridge).with_context(shown)?;
     let model = match &args.audit {
         Some(path) => {
