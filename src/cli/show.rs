@@ -44,19 +44,6 @@ pub(super) fn kind_letter(kind: FileKind) -> char {
     }
 }
 
-/// The word for a type in JSON.
-pub(super) fn kind_word(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Regular => "file",
-        FileKind::Directory => "directory",
-        FileKind::Symlink => "symlink",
-        FileKind::CharDevice => "char_device",
-        FileKind::BlockDevice => "block_device",
-        FileKind::Fifo => "fifo",
-        FileKind::Socket => "socket",
-    }
-}
-
 /// `drwxr-sr-t` and so on.
 pub(super) fn mode_text(attr: &Attr) -> String {
     let mut text = String::from(kind_letter(attr.kind));
@@ -104,7 +91,7 @@ fn civil_date(days: i64) -> (i64, i64, i64) {
 pub(super) fn attr_json(tree: &dyn PixelTree, path: &[u8], attr: &Attr) -> Value {
     let mut value = json!({
         "path": String::from_utf8_lossy(path),
-        "kind": kind_word(attr.kind),
+        "kind": attr.kind.word(),
         "ino": attr.ino,
         "mode": format!("{:04o}", attr.perm),
         "nlink": attr.nlink,

@@ -9,7 +9,7 @@ use clap::Parser;
 use super::Outcome;
 use super::failures::Failures;
 use super::image_args::{ImageArgs, find_path};
-use super::show::{attr_json, escape, kind_word, mode_text, pixel_of, print_json, time_text};
+use super::show::{attr_json, escape, mode_text, pixel_of, print_json, time_text};
 use crate::fs::{Attr, FileKind, Pixel, Tree, WithHidden};
 
 /// Show what is known about files of a picture.
@@ -83,7 +83,7 @@ fn print_stat(
         }
     }
     writeln!(out)?;
-    let kind = kind_word(attr.kind).replace('_', " ");
+    let kind = attr.kind.word().replace('_', " ");
     writeln!(out, "  Size: {}  Blocks: {}  {kind}", attr.size, attr.blocks)?;
     write!(out, " Inode: {}  Links: {}", attr.ino, attr.nlink)?;
     if matches!(attr.kind, FileKind::CharDevice | FileKind::BlockDevice) {

@@ -46,6 +46,19 @@ impl FileKind {
         })
     }
 
+    /// The word for it in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Regular => "file",
+            Self::Directory => "directory",
+            Self::Symlink => "symlink",
+            Self::CharDevice => "char_device",
+            Self::BlockDevice => "block_device",
+            Self::Fifo => "fifo",
+            Self::Socket => "socket",
+        }
+    }
+
     /// The S_IFMT bits of this kind.
     pub fn mode_bits(self) -> u32 {
         match self {

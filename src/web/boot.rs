@@ -14,10 +14,7 @@ use super::desk::Shared;
 use super::reply::{Fault, Lines, Reply, stream};
 use crate::boot::kernel::{DEFAULT_FUEL, DEFAULT_MEMORY};
 use crate::boot::log::Entry;
-use crate::boot::sequence::{self, MAX_BYTES, OWN, Sequence, TEMPLATE};
-use crate::boot::{
-    BootRoot, Format, Level, Log, Options, Outcome, Setup, SourceError, TreeRoot, boot_with,
-};
+use crate::boot::{Format, Level, Log, Options, Outcome, OwnSequence, Setup, TreeRoot, boot_with};
 
 /// Bytes of a log that are shown.
 const MOST_LOG: usize = 8 << 20;
@@ -49,7 +46,8 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
 fn boot(shared: &Shared, dry_run: bool, lines: Lines) -> Result<bool, String> {
     let tree = shared.desk.trees.tree()?;
     let root = TreeRoot(&*tree);
-    let (sequence, origin) = choose(&root)?;
+    let own = OwnSequence::of(&root).map_err(|error| error.to_string())?;
+    let (origin, sequence) = (own.origin(), own.sequence);
     let mut log = Log::new(Format::Json, vec![Box::new(LogLines::new(lines))]);
     let seed = RandomState::new().hash_one(0);
     let mode = if dry_run { "dry run of" } else { "booting" };
@@ -67,22 +65,6 @@ fn boot(shared: &Shared, dry_run: bool, lines: Lines) -> Result<bool, String> {
         Ok(Outcome::Failed) => Ok(false),
         Err(error) => Err(error.to_string()),
     }
-}
-
-/// The root's own sequence, or the built-in one.
-fn choose(root: &dyn BootRoot) -> Result<(Sequence, String), String> {
-    for path in OWN {
-        let bytes = match root.read_file(path, MAX_BYTES) {
-            Err(SourceError::NotFound) => continue,
-            file => file.map_err(|error| format!("boot sequence {path}: {error}"))?.bytes,
-        };
-        let text = String::from_utf8(bytes).map_err(|_| format!("{path} is not UTF-8 text"))?;
-        let parsed = sequence::parse(&text);
-        let sequence = parsed.map_err(|error| format!("boot sequence {path}: {error}"))?;
-        return Ok((sequence, format!("{path} of the root")));
-    }
-    let sequence = sequence::parse(TEMPLATE).map_err(|error| error.to_string())?;
-    Ok((sequence, "built-in".to_owned()))
 }
 
 /// A log that goes to the page. A boot whose window is closed ends at its next line.

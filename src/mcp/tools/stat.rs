@@ -135,18 +135,6 @@ fn pixel_schema() -> Value {
     })
 }
 
-fn kind_word(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Regular => "file",
-        FileKind::Directory => "directory",
-        FileKind::Symlink => "symlink",
-        FileKind::CharDevice => "char_device",
-        FileKind::BlockDevice => "block_device",
-        FileKind::Fifo => "fifo",
-        FileKind::Socket => "socket",
-    }
-}
-
 fn stat(context: &Context<'_>, arguments: JsonObject) -> Result<Reply> {
     let args: PathArgs = parse(arguments)?;
     let tree = context.place.tree()?;
@@ -154,7 +142,7 @@ fn stat(context: &Context<'_>, arguments: JsonObject) -> Result<Reply> {
     let attr = &found.attr;
     let mut value = json!({
         "path": found.shown(),
-        "kind": kind_word(attr.kind),
+        "kind": attr.kind.word(),
         "size": attr.size,
         "mode": format!("{:04o}", attr.perm),
         "uid": attr.uid,
