@@ -105,6 +105,13 @@ def without_uri(answer):
     return json.loads(text)
 
 
+def without_reason(answer):
+    """read_multiple_files: each has its own words for why a file cannot be read."""
+    error, (content, structured) = answer
+    text = re.sub("Error - .*", "Error - why", content[0]["text"])
+    return error, len(content), text, structured == {"content": content[0]["text"]}
+
+
 def is_failure(answer):
     """An error: that it is one, and has one text."""
     error, (content, _) = answer
@@ -130,11 +137,15 @@ CALLS = [
     ("read_media_file", {"path": "/sound.wav"}, None),
     ("read_media_file", {"path": "/blob.bin"}, without_uri),
     ("read_multiple_files", {"paths": ["/hello.txt", "/docs/a.md"]}, None),
+    ("read_multiple_files", {"paths": ["/hello.txt", "/none", "/docs"]}, without_reason),
     ("search_files", {"path": "/", "pattern": "**/*.py"}, sorted_lines),
     ("search_files", {"path": "/", "pattern": "*.txt"}, sorted_lines),
     ("search_files", {"path": "/", "pattern": "**/.hidden"}, sorted_lines),
     ("search_files", {"path": "/", "pattern": "**", "excludePatterns": ["docs/**", "*.*"]}, sorted_lines),
     ("search_files", {"path": "/", "pattern": "no-such-thing"}, None),
+    ("search_files", {"path": "/docs", "pattern": "deep/*"}, sorted_lines),
+    ("search_files", {"path": "/", "pattern": "{lines,hello}.txt"}, sorted_lines),
+    ("list_allowed_directories", {}, None),
     ("get_file_info", {"path": "/hello.txt"}, keys_of),
     ("get_file_info", {"path": "/docs"}, lambda answer: keys_of(answer)[:2]),
     # What fails there fails here.
@@ -157,7 +168,13 @@ CHANGES = [
     ("move_file", {"source": "/hello.txt", "destination": "/made/moved.txt"}, is_failure),
     ("move_file", {"source": "/none", "destination": "/x"}, is_failure),
     ("edit_file", {"path": "/made/moved.txt", "edits": [{"oldText": "nowhere", "newText": "x"}]}, is_failure),
+    ("edit_file", {"path": "/made/moved.txt", "edits": [{"oldText": "2\n", "newText": "two\n"}], "dryRun": True}, None),
     ("edit_file", {"path": "/made/moved.txt", "edits": [{"oldText": "2\n", "newText": "two\n"}]}, None),
+    ("edit_file", {"path": "/none", "edits": [{"oldText": "a", "newText": "b"}]}, is_failure),
+    ("write_file", {"path": "/made", "content": "x"}, is_failure),
+    ("create_directory", {"path": "/lines.txt"}, is_failure),
+    ("move_file", {"source": "/made", "destination": "/new"}, None),
+    ("move_file", {"source": "/new", "destination": "/made"}, None),
     ("read_text_file", {"path": "/made/moved.txt"}, None),
     ("directory_tree", {"path": "/"}, as_tree),
 ]
@@ -197,7 +214,7 @@ async def run(pxfs, official):
         for copy in ("ours", "theirs"):
             make_tree(temp / copy)
         picture = temp / "tree.png"
-        subprocess.run([pxfs, "mkfs", picture, temp / "ours"], check=True)
+        subprocess.run([pxfs, "mkfs", "--quiet", picture, temp / "ours"], check=True)
         other = stdio(*official, str(temp / "theirs"))
         async with Client(other) as client:
             other = Server(client, str(temp / "theirs"))

@@ -52,10 +52,17 @@ class Handler(BaseHTTPRequestHandler):
 
     target = None
 
+    def beyond(self, host):
+        """A Host or Origin as ours is to see it: this port is its own, names stay."""
+        return host.replace(f":{self.server.server_port}", f":{self.target.port}")
+
     def do_any(self):
         length = int(self.headers.get("content-length") or 0)
         body = renamed(self.rfile.read(length)) if length else None
         headers = {name: self.headers[name] for name in PASSED if self.headers[name]}
+        for name in ("host", "origin"):
+            if self.headers[name]:
+                headers[name] = self.beyond(self.headers[name])
         connection = http.client.HTTPConnection(self.target.netloc)
         connection.request(self.command, f"/mcp?{self.target.query}", body, headers)
         answer = connection.getresponse()
