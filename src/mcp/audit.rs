@@ -2,13 +2,14 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rmcp::model::JsonObject;
 use serde::Serialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::work::Failure;
 use crate::boot::log::rfc3339;
 use crate::llm::{Audit as Log, harmless};
 
@@ -30,7 +31,8 @@ pub(super) struct Audit {
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
-    /// What was asked for: `tools/call`, `resources/read`.
+    /// What was asked for: `tools/call`, `resources/read`, `resources/list`,
+    /// `completion/complete`.
     method: &'a str,
     /// The client, as it names itself.
     client: &'a str,
@@ -47,7 +49,7 @@ struct Line<'a> {
     error: Option<String>,
 }
 
-/// A call and its end.
+/// A call and its end: `refused` until [`Call::end`] says another.
 #[derive(Debug)]
 pub(super) struct Call<'a> {
     pub(super) method: &'a str,
@@ -58,6 +60,30 @@ pub(super) struct Call<'a> {
     pub(super) result: &'a str,
     pub(super) bytes: usize,
     pub(super) error: Option<&'a str>,
+}
+
+impl<'a> Call<'a> {
+    pub(super) fn new(
+        method: &'a str,
+        client: &'a str,
+        name: &'a str,
+        arguments: &'a JsonObject,
+    ) -> Self {
+        let duration = Duration::ZERO;
+        Self { method, client, name, arguments, duration, result: "refused", bytes: 0, error: None }
+    }
+
+    /// Notes what became of it: so many bytes, or a failure.
+    pub(super) fn end(&mut self, start: Instant, done: Result<usize, &'a Failure>) {
+        self.duration = start.elapsed();
+        match done {
+            Ok(bytes) => (self.result, self.bytes) = ("ok", bytes),
+            Err(Failure::Cancelled) => self.result = "cancelled",
+            Err(Failure::Said(sentence)) => {
+                (self.result, self.error) = ("failed", Some(sentence.as_str()))
+            }
+        }
+    }
 }
 
 impl Audit {

@@ -54,7 +54,7 @@ impl Place {
     }
 
     /// Whether it is a directory of this machine; it has no hidden part of its own.
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.kind() == Some(PlaceKind::Directory)
     }
 

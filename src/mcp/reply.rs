@@ -3,6 +3,7 @@
 use rmcp::model::{CallToolResult, ContentBlock};
 use serde_json::{Value, json};
 
+use super::resources;
 use super::work::Failure;
 
 /// A tool's answer.
@@ -36,6 +37,8 @@ impl Reply {
         let len = |block: &ContentBlock| match block {
             ContentBlock::Text(text) => text.text.len(),
             ContentBlock::Image(image) => image.data.len(),
+            ContentBlock::Audio(audio) => audio.data.len(),
+            ContentBlock::Resource(embedded) => resources::len(&embedded.resource),
             _ => 0,
         };
         self.content.iter().map(len).sum()

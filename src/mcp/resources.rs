@@ -81,18 +81,25 @@ fn text_type(path: &[u8]) -> &'static str {
     }
 }
 
-/// How resources can be named without listing them.
-pub(super) fn templates() -> Vec<ResourceTemplate> {
-    vec![
-        ResourceTemplate::new(FILES, "file")
-            .with_title("File")
-            .with_description("A file of the tree by its path"),
-        ResourceTemplate::new("pxfs:///.pxfs/pixels/{id}", "pixel")
-            .with_title("Pixel")
-            .with_description(
-                "A content by its pixel id: eight hexadecimal digits, such as 499602D2",
-            ),
-    ]
+/// How resources can be named without listing them; by pixel ids only if the place
+/// has them as files.
+pub(super) fn templates(pixels: bool) -> Vec<ResourceTemplate> {
+    let files = ResourceTemplate::new(FILES, "file")
+        .with_title("File")
+        .with_description("A file of the tree by its path");
+    let pixel = ResourceTemplate::new("pxfs:///.pxfs/pixels/{id}", "pixel")
+        .with_title("Pixel")
+        .with_description("A content by its pixel id: eight hexadecimal digits, such as 499602D2");
+    [Some(files), pixels.then_some(pixel)].into_iter().flatten().collect()
+}
+
+/// Bytes that a resource's contents have in an answer.
+pub(super) fn len(contents: &ResourceContents) -> usize {
+    match contents {
+        ResourceContents::TextResourceContents { text, .. } => text.len(),
+        ResourceContents::BlobResourceContents { blob, .. } => blob.len(),
+        _ => 0,
+    }
 }
 
 /// The files after `cursor`, and the cursor for more.

@@ -223,16 +223,7 @@ impl ServerHandler for Server {
         self.check_audit()?;
         let (start, client) = (Instant::now(), client_of(&context));
         let arguments = request.arguments.unwrap_or_default();
-        let mut call = Call {
-            method: "tools/call",
-            client: &client,
-            name: &request.name,
-            arguments: &arguments,
-            duration: Duration::ZERO,
-            result: "refused",
-            bytes: 0,
-            error: None,
-        };
+        let mut call = Call::new("tools/call", &client, &request.name, &arguments);
         let Some(index) = self.0.tools.iter().position(|tool| tool.name == request.name) else {
             let message = format!("there is no tool '{}'", harmless(&request.name, 100));
             call.error = Some(&message);
@@ -241,16 +232,7 @@ impl ServerHandler for Server {
         };
         let given = arguments.clone();
         let reply = self.work(&context, move |shared, work| run(shared, index, given, work)).await;
-        call.duration = start.elapsed();
-        let sentence;
-        match &reply {
-            Ok(reply) => (call.result, call.bytes) = ("ok", reply.len()),
-            Err(Failure::Cancelled) => call.result = "cancelled",
-            Err(Failure::Said(said)) => {
-                sentence = said.clone();
-                (call.result, call.error) = ("failed", Some(sentence.as_str()));
-            }
-        }
+        call.end(start, reply.as_ref().map(Reply::len));
         self.record(&call)?;
         let result: CallToolResult = match reply {
             Ok(reply) => reply.into_result(),
@@ -264,11 +246,21 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
+        self.check_audit()?;
+        let (start, client) = (Instant::now(), client_of(&context));
         let cursor = request.and_then(|request| request.cursor);
+        let arguments = one_argument("cursor", cursor.as_deref());
         let page = self.work(&context, move |shared, work| {
             resources::list(&*shared.place.tree()?, cursor.as_deref(), work)
         });
-        let (resources, next_cursor) = page.await.map_err(to_protocol)?;
+        let page = page.await;
+        let mut call = Call::new("resources/list", &client, "", &arguments);
+        call.end(
+            start,
+            page.as_ref().map(|(files, _)| files.iter().map(|file| file.uri.len()).sum()),
+        );
+        self.record(&call)?;
+        let (resources, next_cursor) = page.map_err(to_protocol)?;
         Ok(ListResourcesResult { next_cursor, ..ListResourcesResult::with_all_items(resources) })
     }
 
@@ -277,7 +269,9 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        Ok(ListResourceTemplatesResult::with_all_items(resources::templates()))
+        Ok(ListResourceTemplatesResult::with_all_items(resources::templates(
+            !self.0.place.is_plain(),
+        )))
     }
 
     async fn complete(
@@ -290,11 +284,18 @@ impl ServerHandler for Server {
         if !is_path {
             return Ok(CompleteResult::default());
         }
+        self.check_audit()?;
+        let (start, client) = (Instant::now(), client_of(&context));
         let typed = request.argument.value;
+        let arguments = one_argument("path", Some(&typed));
         let found = self.work(&context, move |shared, _| {
             Ok(resources::complete(&*shared.place.tree()?, &typed, CompletionInfo::MAX_VALUES))
         });
-        let (values, more) = found.await.map_err(to_protocol)?;
+        let found = found.await;
+        let mut call = Call::new("completion/complete", &client, "", &arguments);
+        call.end(start, found.as_ref().map(|(values, _)| values.iter().map(String::len).sum()));
+        self.record(&call)?;
+        let (values, more) = found.map_err(to_protocol)?;
         let info = CompletionInfo::with_pagination(values, None, more);
         let info = info.map_err(|error| ErrorData::internal_error(error, None))?;
         Ok(CompleteResult::new(info))
@@ -310,30 +311,24 @@ impl ServerHandler for Server {
         let wanted = uri.clone();
         let found =
             self.work(&context, move |shared, _| resources::read(&*shared.place.tree()?, &wanted));
-        let result = match found.await {
-            Ok(Some(contents)) => Ok(ReadResourceResult::new(vec![contents])),
-            Ok(None) => {
-                let uri = harmless(&uri, 400);
-                let message = format!("there is no resource {uri}");
-                Err(ErrorData::resource_not_found(message, Some(json!({ "uri": uri }))))
-            }
-            Err(failure) => Err(to_protocol(failure)),
-        };
-        let mut arguments = JsonObject::new();
-        arguments.insert("uri".to_owned(), uri.as_str().into());
-        let error = result.as_ref().err().map(|error| error.message.to_string());
-        self.record(&Call {
-            method: "resources/read",
-            client: &client,
-            name: &uri,
-            arguments: &arguments,
-            duration: start.elapsed(),
-            result: if error.is_none() { "ok" } else { "failed" },
-            bytes: 0,
-            error: error.as_deref(),
-        })?;
-        result.map(Into::into)
+        let (found, shown) = (found.await, harmless(&uri, 400));
+        let message = format!("there is no resource {shown}");
+        let none = Failure::said(message.clone());
+        let arguments = one_argument("uri", Some(&uri));
+        let mut call = Call::new("resources/read", &client, &uri, &arguments);
+        let done = found.as_ref().and_then(|found| found.as_ref().ok_or(&none));
+        call.end(start, done.map(resources::len));
+        self.record(&call)?;
+        match found.map_err(to_protocol)? {
+            Some(contents) => Ok(ReadResourceResult::new(vec![contents]).into()),
+            None => Err(ErrorData::resource_not_found(message, Some(json!({ "uri": shown })))),
+        }
     }
+}
+
+/// What a request that is no tool's asks for, as a call's arguments.
+fn one_argument(name: &str, value: Option<&str>) -> JsonObject {
+    value.map(|value| (name.to_owned(), value.into())).into_iter().collect()
 }
 
 fn run(shared: &Shared, index: usize, arguments: JsonObject, work: &Work) -> Done<Reply> {

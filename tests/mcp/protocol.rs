@@ -165,7 +165,7 @@ fn resources_are_listed_page_by_page_and_read() {
     let error = client.refused("resources/list", json!({ "cursor": "x" }));
     assert_eq!(error["code"], -32602);
     let templates = client.request("resources/templates/list", json!({}));
-    assert_eq!(templates["resourceTemplates"].as_array().unwrap().len(), 2);
+    assert_eq!(templates["resourceTemplates"].as_array().unwrap().len(), 1);
 }
 
 #[test]
@@ -195,6 +195,15 @@ fn a_content_is_a_resource_by_its_pixel() {
     let uri = format!("pxfs:///.pxfs/pixels/{id}");
     let read = client.request("resources/read", json!({ "uri": uri }));
     assert_eq!(read["contents"][0]["text"], "hello\nworld");
+    // A plain directory has no such files, and does not say that it had.
+    let templates = |client: &mut Client| {
+        let list = client.request("resources/templates/list", json!({}));
+        list["resourceTemplates"].as_array().unwrap().len()
+    };
+    assert_eq!(templates(&mut client), 2);
+    let mut client = Client::new(&places.plain, &[]);
+    assert_eq!(templates(&mut client), 1);
+    client.refused("resources/read", json!({ "uri": uri }));
 }
 
 #[test]

@@ -125,3 +125,41 @@ fn every_call_is_in_the_audit_log() {
     client.call("list_allowed_directories", json!({}));
     assert_eq!(std::fs::read_to_string(&audit).unwrap().lines().count(), 8);
 }
+
+#[test]
+fn lists_completions_and_sizes_are_in_the_audit_log() {
+    let places = places();
+    std::fs::write(places.plain.join("a.wav"), "RIFF").unwrap();
+    let audit = places.dir.path().join("audit.jsonl");
+    let mut client = Client::new(&places.plain, &["--audit", audit.to_str().unwrap()]);
+    client.request("resources/list", json!({}));
+    client.refused("resources/list", json!({ "cursor": "made up" }));
+    let file = json!({ "type": "ref/resource", "uri": "pxfs:///{+path}" });
+    let typed = json!({ "name": "path", "value": "docs/l" });
+    client.request("completion/complete", json!({ "ref": file, "argument": typed }));
+    client.request("resources/read", json!({ "uri": "pxfs:///hello.txt" }));
+    client.result("read_media_file", json!({ "path": "/a.wav" }));
+    client.result("read_media_file", json!({ "path": "/binary.bin" }));
+    let text = std::fs::read_to_string(&audit).unwrap();
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seen: Vec<_> = lines
+        .iter()
+        .map(|line| (line["method"].as_str().unwrap(), line["result"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("resources/list", "ok"),
+            ("resources/list", "failed"),
+            ("completion/complete", "ok"),
+            ("resources/read", "ok"),
+            ("tools/call", "ok"),
+            ("tools/call", "ok"),
+        ]
+    );
+    assert_eq!(lines[2]["paths"], json!(["docs/l"]));
+    assert!(lines[0]["bytes"].as_u64().unwrap() > 0);
+    let bytes: Vec<_> = lines[2..].iter().map(|line| line["bytes"].as_u64().unwrap()).collect();
+    // The name, the text, and four and ten bytes in base64.
+    assert_eq!(bytes, [13, 11, 8, 16]);
+}
