@@ -193,7 +193,9 @@ fn what_is_known_of_a_file_is_told() {
         assert_eq!(stat["type"], "data");
         let link = client.object("stat", json!({ "path": "/out" }));
         assert_eq!((&link["kind"], &link["target"]), (&json!("symlink"), &json!("../secret")));
-        for pixel in ["0x26C60A61", "38,198,10,97", sha256, "/hello.txt"] {
+        let colours = ["38,198,10,97", "(38, 198, 10, 97)", "RGBA (38, 198, 10, 97)"];
+        let names = ["0x26C60A61", "#26C60A61", sha256, "/hello.txt", "hello.txt"];
+        for pixel in names.into_iter().chain(colours) {
             let found = client.object("resolve_pixel", json!({ "pixel": pixel }));
             assert_eq!(found["paths"], json!(["/hello.txt"]), "{pixel}");
             assert_eq!((&found["size"], &found["complete"]), (&json!(11), &json!(true)));

@@ -57,6 +57,39 @@ fn files_are_written_moved_and_edited() {
 }
 
 #[test]
+fn answers_name_the_path_that_there_is() {
+    let places = places();
+    let mut client = Client::new(&places.plain, &["--write"]);
+    let said = client.call("write_file", json!({ "path": "a/../b//c/", "content": "" }));
+    assert_eq!(said, "Successfully wrote to /b/c");
+    let said = client.call("move_file", json!({ "source": "b/c", "destination": "/bin/" }));
+    assert_eq!(said, "Successfully moved /b/c to /bin");
+    let said = client.call("create_directory", json!({ "path": "new/" }));
+    assert_eq!(said, "Successfully created directory /new");
+}
+
+#[test]
+fn a_directory_cannot_be_made_a_root() {
+    let places = places();
+    let mut client = Client::new(&places.plain, &["--write"]);
+    client.call("write_file", json!({ "path": "/docs/pixelfs.json", "content": "{}" }));
+    for path in ["/pixelfs.json", "docs/../pixelfs.json", "/pixelfs.json/x"] {
+        let move_here = json!({ "source": "/docs/pixelfs.json", "destination": path });
+        for said in [
+            client.failure("write_file", json!({ "path": path, "content": "{}" })),
+            client.failure("move_file", move_here),
+            client.failure("create_directory", json!({ "path": path })),
+        ] {
+            assert!(said.contains("would make a pxOS root"), "{path}: {said}");
+        }
+    }
+    assert!(!places.plain.join("pixelfs.json").exists());
+    // A picture has no such name.
+    let mut client = Client::new(&places.picture, &["--write"]);
+    client.call("write_file", json!({ "path": "/pixelfs.json", "content": "{}" }));
+}
+
+#[test]
 fn two_servers_of_one_place_lose_nothing() {
     let places = places();
     let dir = temp_dir();

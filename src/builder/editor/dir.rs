@@ -17,7 +17,7 @@ use super::dir_tree::{DirTree, TYPE};
 use crate::format::PixelType;
 use crate::fs::{FileKind, PixelTree};
 use crate::legacy::beneath::{self, Outside};
-use crate::legacy::root::{DESCRIPTION, REQUIRES};
+use crate::legacy::root::{DESCRIPTION, PIXELFS, REQUIRES};
 use crate::mkfs::Unpublished;
 
 /// Directories in directories that are removed with what they hold: each needs an
@@ -80,6 +80,7 @@ impl DirPlace {
     /// Writes a file in place of the one that is there, of which it keeps mode and owner.
     pub(super) fn write(&self, new: &NewPath, bytes: &[u8]) -> Result<Added> {
         let path = &new.path;
+        check_stays_directory(path)?;
         let (dir, name) = self.parent(path, true)?;
         let replaced = match kind_at(&dir, name).map_err(failed(path))? {
             None => false,
@@ -119,6 +120,7 @@ impl DirPlace {
     }
 
     pub(super) fn rename(&self, old: &str, new: &str) -> Result<()> {
+        check_stays_directory(new)?;
         let (from, from_name) = self.parent(old, false)?;
         let (to, to_name) = self.parent(new, true)?;
         let flags = RenameFlags::NOREPLACE;
@@ -138,7 +140,19 @@ impl DirPlace {
     }
 
     pub(super) fn make_dir(&self, path: &str) -> Result<()> {
+        check_stays_directory(path)?;
         self.open_dir(path, path, true).map(drop)
+    }
+}
+
+/// Refuses the name that tells a pxOS root from a directory: whoever opened it next
+/// would meet a root, without the files that are in it now.
+fn check_stays_directory(path: &str) -> Result<()> {
+    match path.split('/').find(|part| !part.is_empty()) {
+        Some(PIXELFS) => Err(BuildError::refused(format!(
+            "{path:?} would make a pxOS root of this directory, and hide its files"
+        ))),
+        _ => Ok(()),
     }
 }
 

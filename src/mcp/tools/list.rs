@@ -175,6 +175,11 @@ fn directory_tree(context: &Context<'_>, arguments: JsonObject) -> Result<Reply>
     Ok(Reply::text(format!("{:#}", Value::Array(value))))
 }
 
+/// A path for people, of what was shown already and names below it.
+fn below(shown: &str, path: &[u8]) -> String {
+    format!("{}/{}", shown.trim_end_matches('/'), show(path))
+}
+
 struct Nested<'a> {
     tree: &'a dyn Tree,
     excludes: Globs,
@@ -197,8 +202,10 @@ impl Nested<'_> {
         if depth >= MAX_DEPTH || self.context.work.is_late() {
             return Err(too_much("is too deep, or takes too long"));
         }
-        let (names, more) = entries(self.tree, dir)
-            .map_err(|error| Failure::said(format!("{shown}/{}: {error}", show(path))))?;
+        let (names, more) = entries(self.tree, dir).map_err(|error| {
+            let at = if path.is_empty() { shown.to_owned() } else { below(shown, path) };
+            Failure::said(format!("{at}: {error}; excludePatterns can leave it out"))
+        })?;
         if more > 0 {
             return Err(too_much("has a directory with too many names"));
         }
@@ -245,7 +252,14 @@ impl Nested<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::size_text;
+    use super::{below, size_text};
+
+    #[test]
+    fn what_is_below_has_one_slash() {
+        for (shown, path) in [("/", "/a\\n"), ("/docs", "/docs/a\\n")] {
+            assert_eq!(below(shown, b"a\n"), path);
+        }
+    }
 
     #[test]
     fn sizes_are_written_as_the_file_system_server_does() {

@@ -214,14 +214,27 @@ enum Name<'a> {
     Digest([u8; 32]),
 }
 
-fn parse_name(text: &str) -> Option<Name<'_>> {
-    if text.starts_with('/') {
-        return Some(Name::Path(text));
+/// What cannot be anything else is a path: other tools take `a/b` for `/a/b`, too.
+fn parse_name(text: &str) -> Name<'_> {
+    let id = || parse_colour(text).map(Name::Id).or_else(|| parse_hex(text));
+    match text.starts_with('/') {
+        true => Name::Path(text),
+        false => id().unwrap_or(Name::Path(text)),
     }
-    let colour: Option<Vec<u8>> = text.split(',').map(|part| part.trim().parse().ok()).collect();
-    if let Some(id) = colour.and_then(|colour| PixelId::try_from(colour).ok()) {
-        return Some(Name::Id(id));
-    }
+}
+
+/// A colour: `73,150,2,210`, or as logs write it, `RGBA (73, 150, 2, 210)`.
+fn parse_colour(text: &str) -> Option<PixelId> {
+    let text = text.strip_prefix("RGBA").unwrap_or(text).trim();
+    let inner = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let parts = inner.unwrap_or(text).split(',').map(|part| part.trim().parse().ok());
+    PixelId::try_from(parts.collect::<Option<Vec<u8>>>()?).ok()
+}
+
+/// `0x499602D2`, `499602D2`, `#499602D2`, or the 64 digits of a SHA-256.
+fn parse_hex(text: &str) -> Option<Name<'static>> {
+    // `#FFF` would be a colour of three parts.
+    let text = text.strip_prefix('#').filter(|rest| rest.len() == 8).unwrap_or(text);
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
@@ -241,16 +254,17 @@ fn parse_name(text: &str) -> Option<Name<'_>> {
 fn resolve_pixel(context: &Context<'_>, arguments: JsonObject) -> Result<Reply> {
     let args: PixelArgs = parse(arguments)?;
     let shown = show(args.pixel.as_bytes());
-    let name = parse_name(&args.pixel).ok_or_else(|| {
-        let what = "is no path from /, no id like 0x499602D2, no colour and no SHA-256";
-        Failure::said(format!("'{shown}' {what}"))
-    })?;
     let pixels = context.place.pixels()?;
     let tree = pixels.tree();
     let at = Failure::at(args.pixel.as_bytes());
-    let found = match name {
+    let found = match parse_name(&args.pixel) {
         Name::Path(path) => {
-            let file = find(tree, path)?;
+            let file = find(tree, path).map_err(|failure| match path.starts_with('/') {
+                true => failure,
+                false => Failure::said(format!(
+                    "'{shown}' is no id like 0x499602D2, no colour, no SHA-256, and no path here"
+                )),
+            })?;
             Some(tree.pixel(file.attr.ino).map_err(Failure::at(&file.path))?)
         }
         Name::Id(id) => tree.pixel_by_id(id).map_err(at)?,
@@ -314,13 +328,13 @@ mod tests {
 
     #[test]
     fn pixels_are_asked_for_in_many_ways() {
-        for text in ["0x499602D2", "499602d2", "73,150,2,210", "73, 150, 2, 210"] {
-            assert_eq!(parse_name(text), Some(Name::Id([73, 150, 2, 210])), "{text}");
+        let colours = ["73,150,2,210", "(73, 150, 2, 210)", "RGBA (73, 150, 2, 210)"];
+        for text in ["0x499602D2", "499602d2", "#499602D2"].into_iter().chain(colours) {
+            assert_eq!(parse_name(text), Name::Id([73, 150, 2, 210]), "{text}");
         }
-        assert_eq!(parse_name("/a"), Some(Name::Path("/a")));
-        assert_eq!(parse_name(&"ab".repeat(32)), Some(Name::Digest([0xab; 32])));
-        for text in ["", "a/b", "0x", "0x123456789", "1,2,3", "1,2,3,256", "xyz", "\u{fc}"] {
-            assert_eq!(parse_name(text), None, "{text}");
+        assert_eq!(parse_name(&"ab".repeat(32)), Name::Digest([0xab; 32]));
+        for text in ["/a", "", "a/b", "0x", "0x123456789", "1,2,3", "1,2,3,256", "#fff", "\u{fc}"] {
+            assert_eq!(parse_name(text), Name::Path(text), "{text}");
         }
     }
 

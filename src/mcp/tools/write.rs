@@ -1,4 +1,7 @@
 //! `write_file`, `create_directory`, `move_file`: there only with `--write`.
+//!
+//! Answers name the path that there is now, not the one that was typed: `/dir/` and
+//! `a/../b` are no names of files.
 
 use rmcp::model::JsonObject;
 use rmcp::schemars::JsonSchema;
@@ -60,7 +63,7 @@ fn write_file(context: &Context<'_>, arguments: JsonObject) -> Result<Reply> {
         context.work.go_on()?;
         Ok(editor.write(&path, args.content.as_bytes(), None, None)?)
     })?;
-    Ok(Reply::text(format!("Successfully wrote to {}", show(args.path.as_bytes()))))
+    Ok(Reply::text(format!("Successfully wrote to {}", show(path.as_bytes()))))
 }
 
 fn create_directory(context: &Context<'_>, arguments: JsonObject) -> Result<Reply> {
@@ -72,7 +75,7 @@ fn create_directory(context: &Context<'_>, arguments: JsonObject) -> Result<Repl
             Ok(editor.make_dir(&path)?)
         })?;
     }
-    Ok(Reply::text(format!("Successfully created directory {}", show(args.path.as_bytes()))))
+    Ok(Reply::text(format!("Successfully created directory {}", show(path.as_bytes()))))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -92,7 +95,6 @@ fn move_file(context: &Context<'_>, arguments: JsonObject) -> Result<Reply> {
         context.work.go_on()?;
         Ok(editor.rename(&source, &destination)?)
     })?;
-    let shown = |path: &str| show(path.as_bytes());
-    let (source, destination) = (shown(&args.source), shown(&args.destination));
+    let (source, destination) = (show(source.as_bytes()), show(destination.as_bytes()));
     Ok(Reply::text(format!("Successfully moved {source} to {destination}")))
 }
