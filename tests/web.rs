@@ -468,10 +468,18 @@ fn files_are_seen_as_they_are() {
     for number in 0..600 {
         fs::write(dir.path().join(format!("many/{number:04}")), format!("{number}")).unwrap();
     }
+    // Only root can make one.
+    let device = dir.path().join("null");
+    let made = Command::new("mknod").arg(&device).args(["c", "1", "3"]).status();
+    let has_device = made.is_ok_and(|status| status.success());
     let image = dir.path().with_extension("png");
     mkfs(&image, dir.path());
     for target in [dir.path(), &image] {
         let shell = Shell::start(target);
+        if has_device {
+            let stat = shell.get("/api/files/stat?path=%2Fnull").expect(200).json();
+            assert_eq!(stat["kind"], "char_device");
+        }
         let list = shell.get("/api/files/list?path=%2F").expect(200).json();
         let entries = list["entries"].as_array().unwrap();
         let odd = entries.iter().find(|entry| entry["name"].as_str().unwrap().starts_with("<img"));
@@ -488,6 +496,13 @@ fn files_are_seen_as_they_are() {
         assert_eq!((stat["kind"].as_str(), stat["size"].as_u64()), (Some("file"), Some(25)));
         assert_eq!(stat["id"], "0x5C140D35");
         assert_eq!(stat["rgba"].as_array().unwrap().len(), 4);
+        let xattr = |name: &str| stat["xattrs"][name]["text"].as_str().unwrap_or_default();
+        assert_eq!(xattr("user.pxfs.id"), "0x5C140D35", "{stat}");
+        assert_eq!(xattr("user.pxfs.sha256"), stat["sha256"].as_str().unwrap());
+        assert_eq!(xattr("user.pxfs.rgba"), "92,20,13,53");
+        assert_eq!(xattr("user.pxfs.type"), stat["type"].as_str().unwrap());
+        let stat = shell.get("/api/files/stat?path=%2Fmany").expect(200).json();
+        assert_eq!(stat["xattrs"], json!({}), "a directory is no pixel");
         let first = shell.get("/api/files/list?path=%2Fmany").expect(200).json();
         let next = first["next"].as_u64().unwrap();
         let second = shell.get(&format!("/api/files/list?path=%2Fmany&from={next}")).json();
