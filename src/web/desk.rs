@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::events::Events;
 use super::guard::Guard;
 use super::machine::Frames;
+use super::reply::Fault;
 use super::turns::Turns;
 use crate::boot::Model;
 use crate::fs::PixelTree;
+use crate::llm::Cancel;
 use crate::map::{Map, Partners};
 
 /// Gives the tree as it is now.
@@ -20,6 +23,12 @@ pub trait TreeSource: Send + Sync {
     /// # Errors
     /// When it cannot be read any more.
     fn tree(&self) -> Result<Arc<dyn PixelTree>, String>;
+
+    /// The registry of cartridges that lies beside the files and not among them.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn registry_beside(&self) -> Result<Option<Vec<u8>>, String>;
 }
 
 /// Who answers, and who could.
@@ -28,8 +37,16 @@ pub trait Models: Partners {
     /// "backend", "model", "rgba"}], "default": NAME or null, "note": TEXT or null}`.
     fn list(&self) -> Value;
 
-    /// What answers the machine's own questions (SYS_LLM).
-    fn of_machine(&self) -> Box<dyn Model>;
+    /// What answers the machine's own questions (SYS_LLM). With a routing table
+    /// (`has_table`) that says what id 0 is; else it is the usual default. `cancel` ends
+    /// an answer that nobody waits for any more.
+    ///
+    /// # Errors
+    /// When programs may ask nobody; the sentence says why.
+    fn of_machine(&self, has_table: bool, cancel: Cancel) -> Result<Box<dyn Model + Send>, String>;
+
+    /// Whether questions are recorded, so that programs may ask.
+    fn is_recorded(&self) -> bool;
 }
 
 /// What the shell shows and changes.
@@ -65,6 +82,16 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// What answers a machine whose programs may ask.
+    pub(super) fn machine_model(
+        &self,
+        has_table: bool,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Model + Send>, Fault> {
+        let model = self.desk.models.of_machine(has_table, cancel.clone());
+        model.map_err(|sentence| Fault::new(StatusCode::FORBIDDEN, sentence))
+    }
+
     pub(super) fn new(desk: Desk, guard: Guard) -> Self {
         Self {
             desk,

@@ -176,6 +176,10 @@ async function main() {
     $("read-only").hidden = false;
     $("read-only").title = visible(state.hello.read_only);
   }
+  for (const box of [$("boot-llm"), $("machine-llm")]) {
+    box.disabled = !state.hello.recorded;
+    box.parentElement.title = state.hello.recorded ? "Each question is a line of the audit log" : "Start the shell with --audit FILE, which records each question";
+  }
   start();
   const kept = recall();
   if (kept) moveCursor(kept.x, kept.y);
