@@ -581,11 +581,11 @@ fn compile(source: &Path, to: &Path) {
     pxfs(args.into_iter().chain([to.as_os_str()])).expect(0);
 }
 
-/// A module that asks the model of an id, and prints the error and the answer.
-fn compile_asking(dir: &Path, id: u32, to: &Path) {
+/// A module that asks the model of an id something, and prints the error and the answer.
+fn compile_asking(dir: &Path, (prompt, id): (&str, u32), to: &Path) {
     let source = dir.join("asks.py");
     let text = format!(
-        "from pxi import *\n\nbuffer = bytearray(64)\ngot = llm(\"2+2?\", buffer, {id})\n\
+        "from pxi import *\n\nbuffer = bytearray(64)\ngot = llm({prompt:?}, buffer, {id})\n\
          print(err())\nwrite(view(buffer, 0, got))\n"
     );
     fs::write(&source, text).unwrap();
@@ -610,7 +610,7 @@ fn a_boot_of_a_root_is_that_of_pxboot_and_what_it_asks_is_recorded() {
     let names = ["00_bios", "01_kernel", "02_policy", "03_llm_plane", "05_asks"];
     for name in names {
         match name {
-            "05_asks" => compile_asking(keep.path(), 7, &module),
+            "05_asks" => compile_asking(keep.path(), ("2+2?", 7), &module),
             _ => {
                 let boot = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/boot"));
                 compile(&boot.join(format!("{name}.py")), &module);
@@ -693,7 +693,7 @@ fn a_module_asks_only_if_a_person_says_so_and_within_the_policy() {
     let dir = directory(&server);
     let keep = temp_dir();
     let audit = keep.path().join("audit.jsonl");
-    compile_asking(dir.path(), 7, &dir.path().join("asks"));
+    compile_asking(dir.path(), ("2+2?", 7), &dir.path().join("asks"));
     let shell = Shell::start_with(dir.path(), &["--audit".as_ref(), audit.as_os_str()]);
     let run = |more: Value| {
         let mut body = json!({"path": "/asks"});
@@ -726,6 +726,35 @@ fn a_module_asks_only_if_a_person_says_so_and_within_the_policy() {
     assert_eq!(told, [line("answered"), line("answered"), line("denied")]);
     let unrecorded = Shell::start(dir.path());
     unrecorded.send("POST", "/api/machine", &body).expect(403);
+}
+
+#[test]
+fn what_a_program_asks_ends_with_its_window_and_with_the_shell_and_is_recorded() {
+    let server = ModelServer::start();
+    let dir = directory(&server);
+    let keep = temp_dir();
+    let audit = keep.path().join("audit.jsonl");
+    compile_asking(dir.path(), ("never", 7), &dir.path().join("asks"));
+    let mut shell = Shell::start_with(dir.path(), &["--audit".as_ref(), audit.as_os_str()]);
+    let begin = || {
+        let before = server.count();
+        let body = json!({"path": "/asks", "llm": true}).to_string();
+        let more = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let mut stream = shell.connect();
+        stream.write_all(shell.head("POST", "/api/machine", &more).as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        wait_for("the question", || server.count() > before);
+        stream
+    };
+    drop(begin());
+    wait_for("the end of the question", || lines_of(&audit).len() == 1);
+    let free = json!({"path": "/asks"});
+    wait_for("the machine", || shell.send("POST", "/api/machine", &free).status == 200);
+    let waiting = begin();
+    assert_eq!(shell.end(), Some(0));
+    drop(waiting);
+    let results: Vec<Value> = lines_of(&audit).iter().map(|line| line["result"].clone()).collect();
+    assert_eq!(results, ["cancelled", "cancelled"]);
 }
 
 #[test]

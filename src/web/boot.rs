@@ -56,6 +56,7 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
             Ok(complete) => json!({"type": "end", "complete": complete}),
             Err(error) => json!({"type": "end", "complete": false, "error": error}),
         };
+        shared.asked();
         drop((place, ended));
         lines.blocking_send(&end);
     });

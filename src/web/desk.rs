@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -79,17 +80,34 @@ pub(super) struct Shared {
     pub(super) frames: Frames,
     /// One boot or module at a time: each may take a processor.
     pub(super) runs: Arc<Semaphore>,
+    /// Ends what the program of that run asks a model, if it may ask any.
+    asking: Mutex<Option<Cancel>>,
 }
 
 impl Shared {
-    /// What answers a machine whose programs may ask.
+    /// What answers a machine whose programs may ask, until [`Self::asked`].
     pub(super) fn machine_model(
         &self,
         has_table: bool,
         cancel: &Cancel,
     ) -> Result<Box<dyn Model + Send>, Fault> {
         let model = self.desk.models.of_machine(has_table, cancel.clone());
-        model.map_err(|sentence| Fault::new(StatusCode::FORBIDDEN, sentence))
+        let model = model.map_err(|sentence| Fault::new(StatusCode::FORBIDDEN, sentence))?;
+        *self.asking.lock() = Some(cancel.clone());
+        Ok(model)
+    }
+
+    /// The run that could ask is over.
+    pub(super) fn asked(&self) {
+        *self.asking.lock() = None;
+    }
+
+    /// Ends what a program asks; whether its run is still to end. A question that was
+    /// asked is to be recorded before the shell is gone.
+    pub(super) fn stop_asking(&self) -> bool {
+        let asking = self.asking.lock();
+        asking.iter().for_each(Cancel::cancel);
+        asking.is_some()
     }
 
     pub(super) fn new(desk: Desk, guard: Guard) -> Self {
@@ -100,6 +118,7 @@ impl Shared {
             events: Events::default(),
             frames: Frames::default(),
             runs: Arc::new(Semaphore::new(1)),
+            asking: Mutex::default(),
         }
     }
 }

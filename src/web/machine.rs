@@ -85,6 +85,7 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
     let guard = CancelOnDrop(cancel.clone());
     let done = blocking(move || {
         let done = run_module(&shared, &asked, &cancel);
+        shared.asked();
         drop(place);
         done.map(|value| json_response(&value))
     })
