@@ -12,8 +12,8 @@ use crate::boot::Model;
 use crate::builder::{EditOptions, Editor, PlaceKind};
 use crate::fs::PixelTree;
 use crate::llm::{
-    Audit, Cancel, Cartridge, ChatError, ChatModel, Routes, SystemModel, connect, registry_beside,
-    routes_of, routes_of_tree,
+    Audit, Cancel, Cartridge, ChatError, ChatModel, Routes, SystemModel, bare_default, connect,
+    registry_beside, routes_of, routes_of_tree,
 };
 use crate::map::{Map, Partner, Partners};
 use crate::web::{Models, TreeSource};
@@ -123,6 +123,22 @@ impl Cartridges {
         self.place.routes()
     }
 
+    /// The cartridge of a number, or the default one; 0 is the default, too.
+    fn chosen(&self, id: Option<u32>) -> Result<Cartridge, ChatError> {
+        let (routes, id) = (self.routes()?, id.unwrap_or(0));
+        let refused = match routes.by_id(id) {
+            Ok(route) => return Ok(route.cartridge.clone()),
+            Err(error) => ChatError::Refused(error.to_string()),
+        };
+        let bare = if id == 0 { self.bare() } else { None };
+        bare.ok_or(refused)
+    }
+
+    /// Weights that no cartridge stands for.
+    fn bare(&self) -> Option<Cartridge> {
+        bare_default(&*self.place.tree().ok()?)
+    }
+
     fn connected(&self, cartridge: &Cartridge) -> Result<Arc<dyn ChatModel>, ChatError> {
         let mut open = self.open.lock();
         if let Some((_, model)) = open.iter().find(|(own, _)| own == cartridge) {
@@ -140,10 +156,8 @@ impl Cartridges {
 
 impl Partners for Cartridges {
     fn partner(&self, cartridge: Option<u32>) -> Result<Partner, ChatError> {
-        let routes = self.routes()?;
-        let route = routes.by_id(cartridge.unwrap_or(0));
-        let route = route.map_err(|error| ChatError::Refused(error.to_string()))?;
-        let (model, cartridge) = (self.connected(route.cartridge)?, route.cartridge.clone());
+        let cartridge = self.chosen(cartridge)?;
+        let model = self.connected(&cartridge)?;
         Ok(Partner { model, cartridge, audit: self.audit.clone() })
     }
 }
@@ -156,10 +170,15 @@ impl Models for Cartridges {
                 return json!({"models": [], "default": null, "note": error.to_string()});
             }
         };
-        let models: Vec<Value> = routes.registry().cartridges().iter().map(shown).collect();
-        let route = routes.default_route();
-        let note = route.as_ref().err().map(ToString::to_string);
-        let default = route.ok().map(|route| route.cartridge.id);
+        let mut models: Vec<Value> = routes.registry().cartridges().iter().map(shown).collect();
+        let (default, note) = match (routes.default_route(), self.bare()) {
+            (Ok(route), _) => (Some(route.cartridge.id), None),
+            (Err(_), Some(bare)) => {
+                models.push(shown(&bare));
+                (Some(bare.id), None)
+            }
+            (Err(error), None) => (None, Some(error.to_string())),
+        };
         let faults: Vec<String> =
             routes.registry().faults().iter().map(ToString::to_string).collect();
         json!({"models": models, "default": default, "note": note, "faults": faults})

@@ -55,4 +55,4 @@ pub use shelf::{
     MODELS, add_cartridge, registry_beside, remove_cartridge, routes_of, routes_of_tree,
     with_registry,
 };
-pub use system::SystemModel;
+pub use system::{SystemModel, bare_default};

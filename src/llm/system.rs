@@ -14,15 +14,16 @@ use super::audit::{Audit, CallRecord, CallResult};
 use super::cartridge::{Backend, Cartridge, DEFAULT_MAX_TOKENS};
 use super::chat::{Cancel, ChatError, ChatModel, Message, Role};
 use super::connect::connect;
+use super::local::CAN_EMBED;
 use super::registry::CartridgeError;
 use super::route::Routes;
 use crate::boot::{Ask, Model, Reply};
 use crate::fs::{FileKind, PixelTree, resolve};
 use crate::pxi::LlmError;
 
-/// Models that are connected at once; weights take memory.
 /// Requests that were not allowed and are recorded: a loop of them must not fill the disk.
 const MAX_DENIED: u32 = 1000;
+/// Models that are connected at once; weights take memory.
 const MAX_CONNECTED: usize = 8;
 
 /// The cartridges and weights of a place, as a machine asks them.
@@ -58,8 +59,8 @@ impl SystemModel {
             default: None,
             connected: HashMap::new(),
             audit: None,
-            seed: None,
             denied: 0,
+            seed: None,
             cancel: Cancel::default(),
         }
     }
@@ -187,7 +188,6 @@ impl SystemModel {
         };
         audit.record(&call, result).map_err(|failed| audit.broken(&failed))
     }
-}
 
     /// Which model a request means.
     fn target(&self, ask: &Ask<'_>) -> Option<String> {
@@ -199,6 +199,7 @@ impl SystemModel {
 /// Who asks, in the audit log.
 fn who(ask: &Ask<'_>) -> String {
     format!("SYS_LLM {}", ask.who)
+}
 
 /// A cartridge for weights that have none.
 fn bare(path: &str) -> Cartridge {
@@ -216,6 +217,13 @@ fn bare(path: &str) -> Cartridge {
         key: None,
         file: String::new(),
     }
+}
+
+/// What answers a person in a place whose registry names nobody: its first weights,
+/// if this program can run them.
+pub fn bare_default(tree: &dyn PixelTree) -> Option<Cartridge> {
+    let path = if CAN_EMBED { first_weights(tree) } else { None };
+    path.map(|path| bare(&path))
 }
 
 /// The first file of weights in /models, by name.
