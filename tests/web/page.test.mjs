@@ -170,6 +170,20 @@ test("the keys of the old chat", async () => {
   await close();
 });
 
+test("the page says that it is connected when its keys work", async () => {
+  const { page, seen, close } = await openPage(shell.url);
+  await page.route("**/api/models", async (route) => { await new Promise((done) => setTimeout(done, 700)); await route.continue(); });
+  await page.reload();
+  await page.waitForSelector("#link[data-kind=good]");
+  await page.focus("#map");
+  await page.keyboard.press("3");
+  await page.waitForFunction(() => document.getElementById("place-model").textContent === "Third", null, { timeout: 5000 });
+  await page.keyboard.press("0");
+  await page.waitForFunction(() => document.getElementById("place-model").textContent === "Echo");
+  assertClean(seen);
+  await close();
+});
+
 test("two windows write one tile and lose nothing", async () => {
   const one = await openPage(shell.url), two = await openPage(shell.url);
   await openTile(one.page, -4, 1);

@@ -58,8 +58,9 @@ async function listen() {
   for (let wait = 250; ; wait = Math.min(5000, wait * 2)) {
     try {
       const response = await ask("GET", "/api/events");
-      link("good", "connected");
       await Promise.all([readMap(), readModels()]);
+      // Not before: a key that chooses a model would be for nothing.
+      link("good", "connected");
       linked = true;
       showPlace();
       wait = 250;
