@@ -61,8 +61,13 @@ impl Reply {
 
 impl Shell {
     fn start(target: &Path) -> Self {
+        Self::start_with(target, &[])
+    }
+
+    fn start_with(target: &Path, more: &[&std::ffi::OsStr]) -> Self {
         let mut command = Command::new(PXFS);
-        command.args(["shell", "--web"]).arg(target).stdin(Stdio::null()).stdout(Stdio::piped());
+        command.args(["shell", "--web"]).arg(target).args(more);
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
@@ -468,10 +473,18 @@ fn files_are_seen_as_they_are() {
     for number in 0..600 {
         fs::write(dir.path().join(format!("many/{number:04}")), format!("{number}")).unwrap();
     }
+    // Only root can make one.
+    let device = dir.path().join("null");
+    let made = Command::new("mknod").arg(&device).args(["c", "1", "3"]).status();
+    let has_device = made.is_ok_and(|status| status.success());
     let image = dir.path().with_extension("png");
     mkfs(&image, dir.path());
     for target in [dir.path(), &image] {
         let shell = Shell::start(target);
+        if has_device {
+            let stat = shell.get("/api/files/stat?path=%2Fnull").expect(200).json();
+            assert_eq!(stat["kind"], "char_device");
+        }
         let list = shell.get("/api/files/list?path=%2F").expect(200).json();
         let entries = list["entries"].as_array().unwrap();
         let odd = entries.iter().find(|entry| entry["name"].as_str().unwrap().starts_with("<img"));
@@ -488,6 +501,13 @@ fn files_are_seen_as_they_are() {
         assert_eq!((stat["kind"].as_str(), stat["size"].as_u64()), (Some("file"), Some(25)));
         assert_eq!(stat["id"], "0x5C140D35");
         assert_eq!(stat["rgba"].as_array().unwrap().len(), 4);
+        let xattr = |name: &str| stat["xattrs"][name]["text"].as_str().unwrap_or_default();
+        assert_eq!(xattr("user.pxfs.id"), "0x5C140D35", "{stat}");
+        assert_eq!(xattr("user.pxfs.sha256"), stat["sha256"].as_str().unwrap());
+        assert_eq!(xattr("user.pxfs.rgba"), "92,20,13,53");
+        assert_eq!(xattr("user.pxfs.type"), stat["type"].as_str().unwrap());
+        let stat = shell.get("/api/files/stat?path=%2Fmany").expect(200).json();
+        assert_eq!(stat["xattrs"], json!({}), "a directory is no pixel");
         let first = shell.get("/api/files/list?path=%2Fmany").expect(200).json();
         let next = first["next"].as_u64().unwrap();
         let second = shell.get(&format!("/api/files/list?path=%2Fmany&from={next}")).json();
@@ -553,6 +573,188 @@ fn a_boot_is_told_line_by_line_and_a_module_shows_its_frame() {
     assert_eq!(shell.send("POST", "/api/machine", &endless).expect(200).json()["steps"], 1000);
     shell.send("POST", "/api/machine", &json!({"path": "/draw.pxs"})).expect(422);
     shell.send("POST", "/api/machine", &json!({"path": "/none"})).expect(404);
+}
+
+/// Compiles a Python module to `to`.
+fn compile(source: &Path, to: &Path) {
+    let args = ["pxi".as_ref(), "compile".as_ref(), source.as_os_str(), "-o".as_ref()];
+    pxfs(args.into_iter().chain([to.as_os_str()])).expect(0);
+}
+
+/// A module that asks the model of an id something, and prints the error and the answer.
+fn compile_asking(dir: &Path, (prompt, id): (&str, u32), to: &Path) {
+    let source = dir.join("asks.py");
+    let text = format!(
+        "from pxi import *\n\nbuffer = bytearray(64)\ngot = llm({prompt:?}, buffer, {id})\n\
+         print(err())\nwrite(view(buffer, 0, got))\n"
+    );
+    fs::write(&source, text).unwrap();
+    compile(&source, to);
+    fs::remove_file(source).unwrap();
+}
+
+fn lines_of(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_boot_of_a_root_is_that_of_pxboot_and_what_it_asks_is_recorded() {
+    let server = ModelServer::start();
+    let keep = temp_dir();
+    let (root, audit) = (keep.path().join("root"), keep.path().join("audit.jsonl"));
+    fs::create_dir(&root).unwrap();
+    let target = format!("--root={}", root.display());
+    pxfs(["init", &target]).expect(0);
+    let module = keep.path().join("module");
+    let names = ["00_bios", "01_kernel", "02_policy", "03_llm_plane", "05_asks"];
+    for name in names {
+        match name {
+            "05_asks" => compile_asking(keep.path(), ("2+2?", 7), &module),
+            _ => {
+                let boot = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/boot"));
+                compile(&boot.join(format!("{name}.py")), &module);
+            }
+        }
+        pxfs(["add", &target, &format!("/boot/{name}"), module.to_str().unwrap()]).expect(0);
+    }
+    let stages = (0..).zip(names).map(
+        |(n, name)| json!({"stage": n, "name": name, "path": format!("/boot/{name}"), "required": true}),
+    );
+    let sequence = json!({"sequence": stages.collect::<Vec<_>>()}).to_string();
+    fs::write(&module, sequence).unwrap();
+    pxfs(["add", &target, "/boot_sequence.json", module.to_str().unwrap()]).expect(0);
+    fs::write(root.join("llm_pixel_registry.json"), server.registry()).unwrap();
+
+    let wanted = json!({"dry_run": false, "llm": true});
+    let unrecorded = Shell::start(&root);
+    assert_eq!(unrecorded.get("/api/hello").expect(200).json()["recorded"], false);
+    let refused = unrecorded.send("POST", "/api/boot", &wanted).expect(403).json();
+    assert!(refused["error"].as_str().unwrap().contains("--audit"), "{refused}");
+    drop(unrecorded);
+
+    let shell = Shell::start_with(&root, &["--audit".as_ref(), audit.as_os_str()]);
+    let boot = |body: &Value| -> Vec<Value> {
+        let lines = shell.send("POST", "/api/boot", body).expect(200).lines();
+        assert_eq!(lines.last().unwrap()["complete"], true, "{lines:#?}");
+        lines.iter().map(|line| line["entry"].clone()).collect()
+    };
+    let of = |log: &[Value], event: &str| -> Vec<String> {
+        let found = log.iter().filter(|entry| entry["event"] == event);
+        found.map(|entry| entry["message"].as_str().unwrap().to_owned()).collect()
+    };
+    // The registry beside the root is found, also where nobody may be asked.
+    let log = boot(&json!({"dry_run": false}));
+    assert_eq!(of(&log, "route").len(), 2, "{log:#?}");
+    assert_eq!((server.count(), of(&log, "llm").len()), (0, 0));
+    assert_eq!(lines_of(&audit).len(), 0);
+    let log = boot(&wanted);
+    assert_eq!(of(&log, "llm"), ["LLM 0x00000007: 4 bytes asked, 33 answered"], "{log:#?}");
+    assert_eq!(server.asked.lock().unwrap()[0]["model"], "second");
+    let line = &lines_of(&audit)[0];
+    assert_eq!(
+        (&line["who"], &line["result"]),
+        (&json!("SYS_LLM /boot/05_asks"), &json!("answered"))
+    );
+    assert_eq!((&line["cartridge"], &line["prompt_bytes"]), (&json!("Second"), &json!(4)));
+
+    // Line by line what pxboot logs, but for times.
+    let by_hand = keep.path().join("audit2.jsonl");
+    let args = ["boot", "--log-format=json", "--llm", "--audit", by_hand.to_str().unwrap()];
+    let outcome = pxfs(args.into_iter().chain([root.to_str().unwrap()])).expect(0);
+    let hosted: Vec<Value> =
+        outcome.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kept = |log: &[Value]| -> Vec<[Value; 4]> {
+        let fields = ["event", "path", "id", "route"];
+        let entries = log.iter().filter(|entry| entry.is_object());
+        entries.map(|entry| fields.map(|field| entry[field].clone())).collect()
+    };
+    assert_eq!(kept(&log), kept(&hosted));
+    assert_eq!(lines_of(&by_hand)[0]["prompt_sha256"], line["prompt_sha256"]);
+
+    // What a tile is asked is recorded in the same file.
+    shell.ask("4,-2", "hello", 0).expect(200);
+    pxfs([
+        "chat".as_ref(),
+        root.as_os_str(),
+        "0,0".as_ref(),
+        "hi".as_ref(),
+        "--audit".as_ref(),
+        audit.as_os_str(),
+    ])
+    .expect(0);
+    let who: Vec<Value> = lines_of(&audit).iter().map(|line| line["who"].clone()).collect();
+    assert_eq!(who, ["SYS_LLM /boot/05_asks", "tile 4,-2", "tile 0,0"]);
+}
+
+#[test]
+fn a_module_asks_only_if_a_person_says_so_and_within_the_policy() {
+    let server = ModelServer::start();
+    let dir = directory(&server);
+    let keep = temp_dir();
+    let audit = keep.path().join("audit.jsonl");
+    compile_asking(dir.path(), ("2+2?", 7), &dir.path().join("asks"));
+    let shell = Shell::start_with(dir.path(), &["--audit".as_ref(), audit.as_os_str()]);
+    let run = |more: Value| {
+        let mut body = json!({"path": "/asks"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        shell.send("POST", "/api/machine", &body).expect(200).json()
+    };
+    assert_eq!(run(json!({}))["screen"], "11\n");
+    assert_eq!(run(json!({"llm": false}))["screen"], "11\n");
+    assert_eq!((server.count(), lines_of(&audit).len()), (0, 0));
+    let done = run(json!({"llm": true}));
+    assert_eq!(done["screen"], "0\nI heard 2+2? and know 1 messages.", "{done}");
+    assert_eq!(done["log"], json!(["llm: 0x00000007: 4 bytes asked, 33 answered"]));
+    fs::create_dir(dir.path().join("boot")).unwrap();
+    let policy = |text: &str| fs::write(dir.path().join("boot/policy.json"), text).unwrap();
+    policy(r#"{"llm_models": ["Second"]}"#);
+    assert_eq!(run(json!({"llm": true}))["log"], done["log"]);
+    policy(r#"{"llm_models": ["Echo"]}"#);
+    assert_eq!(run(json!({"llm": true}))["log"], json!(["denied: LLM: the policy forbids it"]));
+    // One that is not understood allows nothing.
+    policy("{");
+    let body = json!({"path": "/asks", "llm": true});
+    let refused = shell.send("POST", "/api/machine", &body).expect(422).json();
+    assert!(refused["error"].as_str().unwrap().contains("/boot/policy.json"), "{refused}");
+    assert_eq!(server.count(), 2);
+    let told: Vec<[Value; 3]> = lines_of(&audit)
+        .iter()
+        .map(|line| ["who", "cartridge", "result"].map(|field| line[field].clone()))
+        .collect();
+    let line = |result: &str| [json!("SYS_LLM /asks"), json!("Second"), json!(result)];
+    assert_eq!(told, [line("answered"), line("answered"), line("denied")]);
+    let unrecorded = Shell::start(dir.path());
+    unrecorded.send("POST", "/api/machine", &body).expect(403);
+}
+
+#[test]
+fn what_a_program_asks_ends_with_its_window_and_with_the_shell_and_is_recorded() {
+    let server = ModelServer::start();
+    let dir = directory(&server);
+    let keep = temp_dir();
+    let audit = keep.path().join("audit.jsonl");
+    compile_asking(dir.path(), ("never", 7), &dir.path().join("asks"));
+    let mut shell = Shell::start_with(dir.path(), &["--audit".as_ref(), audit.as_os_str()]);
+    let begin = || {
+        let before = server.count();
+        let body = json!({"path": "/asks", "llm": true}).to_string();
+        let more = format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        let mut stream = shell.connect();
+        stream.write_all(shell.head("POST", "/api/machine", &more).as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        wait_for("the question", || server.count() > before);
+        stream
+    };
+    drop(begin());
+    wait_for("the end of the question", || lines_of(&audit).len() == 1);
+    let free = json!({"path": "/asks"});
+    wait_for("the machine", || shell.send("POST", "/api/machine", &free).status == 200);
+    let waiting = begin();
+    assert_eq!(shell.end(), Some(0));
+    drop(waiting);
+    let results: Vec<Value> = lines_of(&audit).iter().map(|line| line["result"].clone()).collect();
+    assert_eq!(results, ["cancelled", "cancelled"]);
 }
 
 #[test]

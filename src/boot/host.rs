@@ -190,17 +190,16 @@ impl<'h, 's, 'l> StageHost<'h, 's, 'l> {
 
     /// Asks the model that the routing table says.
     fn ask(&mut self, request: &LlmRequest) -> Result<Reply, LlmError> {
-        let LlmRequest { prompt, max_len, model, max_tokens } = request;
-        let target = self.target(*model);
+        let target = self.target(request.model);
+        let who = self.label.as_ref().map_or("", |stage| stage.path.as_str());
+        let ask = Ask::new(request, target.as_deref(), who);
         let session = &mut *self.session;
         if target.is_none() && !session.routes.is_empty() {
-            let what = format!("the routing table has no model 0x{model:08X}");
+            let what = format!("the routing table has no model 0x{:08X}", request.model);
+            session.model.denied(&ask, &what);
             return Err(LlmError::Failed(what));
         }
-        let who = self.label.as_ref().map_or("", |stage| stage.path.as_str());
-        let (max_len, max_tokens, model) = (*max_len, *max_tokens, *model);
-        let target = target.as_deref();
-        session.model.ask(&Ask { prompt, max_len, max_tokens, model, target, who })
+        session.model.ask(&ask)
     }
 
     fn module_line(&mut self, line: &LogLine) -> Result<(), CallError> {
@@ -401,6 +400,14 @@ impl Host for StageHost<'_, '_, '_> {
 
     fn denied(&mut self, call: &str, error: CallError) {
         self.log_call(Level::Warn, "denied", format!("Denied: {call}: {error}"));
+    }
+
+    fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
+        let target = self.target(model);
+        let who = self.label.as_ref().map_or("", |stage| stage.path.as_str());
+        let ask =
+            Ask { prompt, max_len: 0, max_tokens: None, model, target: target.as_deref(), who };
+        self.session.model.denied(&ask, &error.to_string());
     }
 
     fn policy_refused(&mut self, reason: &str) {

@@ -4,6 +4,7 @@
 //! and whether the boot is complete. Never: files of the host beyond that root.
 //! `docs/boot.md` describes the sequence, the log and what makes a boot fail.
 
+mod begin;
 pub mod events;
 mod failure;
 pub mod files;
@@ -24,6 +25,7 @@ mod shell;
 pub mod source;
 mod terminal;
 
+pub use begin::{Mode, write_start};
 pub use failure::StageError;
 pub use files::{BootFiles, Mismatch};
 pub use kernel::{Options, Outcome, Setup, boot, boot_with};

@@ -1,6 +1,6 @@
 //! The model that booting modules ask, as a trait: what answers is not known here.
 
-use crate::pxi::LlmError;
+use crate::pxi::{LlmError, LlmRequest};
 
 /// A request, as it leaves the machine: the policy has allowed it.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +17,15 @@ pub struct Ask<'a> {
     pub target: Option<&'a str>,
     /// The module of the stage that asks.
     pub who: &'a str,
+}
+
+impl<'a> Ask<'a> {
+    /// What a machine asks, with what is known of whom it asks.
+    pub fn new(request: &'a LlmRequest, target: Option<&'a str>, who: &'a str) -> Self {
+        let LlmRequest { prompt, max_len, model, max_tokens } = request;
+        let (max_len, model, max_tokens) = (*max_len, *model, *max_tokens);
+        Self { prompt, max_len, max_tokens, model, target, who }
+    }
 }
 
 /// An answer.
@@ -37,6 +46,15 @@ pub trait Model {
     /// # Errors
     /// When there is no answer.
     fn ask(&mut self, ask: &Ask<'_>) -> Result<Reply, LlmError>;
+
+    /// A request is not allowed: nobody is asked, and whoever keeps a record of
+    /// requests records that.
+    fn denied(&mut self, _ask: &Ask<'_>, _why: &str) {}
+
+    /// What the model of an id is called where no routing table says it.
+    fn name_of(&self, _model: u32) -> Option<String> {
+        None
+    }
 
     /// Whether a target of the routing table can be asked: seen when it is entered,
     /// so that the table holds no names of nothing.

@@ -45,6 +45,9 @@ struct Args {
     /// Print question and answer as JSON, when the answer is whole
     #[arg(long, requires = "text")]
     json: bool,
+    /// Add a line to this audit log for each question to a model
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
 }
 
 /// Runs the tool.
@@ -54,7 +57,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Err(status) => return Ok(status),
     };
     let stop = Stop::listen().context("cannot wait for Ctrl-C")?;
-    let chat = Chat { target: open_target(&args.target)?, stop };
+    let chat = Chat { target: open_target(&args.target, args.audit.as_deref())?, stop };
     let tile = args.tile.unwrap_or(Coord::new(0, 0));
     if let Some(name) = &args.model {
         chat.set_model(tile, Some(name))?;

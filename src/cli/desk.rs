@@ -8,11 +8,12 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::open::{OpenRequest, open_picture};
-use crate::boot::{Model, NoModel};
+use crate::boot::Model;
 use crate::builder::{EditOptions, Editor, PlaceKind};
 use crate::fs::PixelTree;
 use crate::llm::{
-    Cartridge, ChatError, ChatModel, Routes, SystemModel, connect, routes_of, routes_of_tree,
+    Audit, Cancel, Cartridge, ChatError, ChatModel, Routes, SystemModel, bare_default, connect,
+    registry_beside, routes_of, routes_of_tree,
 };
 use crate::map::{Map, Partner, Partners};
 use crate::web::{Models, TreeSource};
@@ -29,10 +30,13 @@ pub(super) struct Target {
 }
 
 /// Opens a TARGET. One that nobody can change (a picture that is no PNG) is read only.
+/// What is asked of its models is recorded in `audit`.
 ///
 /// # Errors
-/// When it is no picture, root or directory.
-pub(super) fn open_target(path: &Path) -> anyhow::Result<Target> {
+/// When it is no picture, root or directory, or the audit log cannot be written.
+pub(super) fn open_target(path: &Path, audit: Option<&Path>) -> anyhow::Result<Target> {
+    let shown = |path: &Path| format!("cannot write the audit log {}", path.display());
+    let audit = audit.map(|path| Audit::open(path).with_context(|| shown(path))).transpose()?;
     let (place, map, kind) = match Editor::open(path, &EditOptions::default()) {
         Ok(editor) => {
             let kind = match editor.kind() {
@@ -52,7 +56,8 @@ pub(super) fn open_target(path: &Path) -> anyhow::Result<Target> {
         Err(error) => return Err(error.into()),
     };
     let place = Arc::new(place);
-    let models = Cartridges { place: Arc::clone(&place), open: Mutex::default() };
+    let audit = audit.map(Arc::new);
+    let models = Cartridges { place: Arc::clone(&place), open: Mutex::default(), audit };
     Ok(Target { map: Arc::new(map), place, models: Arc::new(models), kind })
 }
 
@@ -72,6 +77,15 @@ impl TreeSource for Arc<Place> {
                 let mut editor = editor.lock();
                 editor.refresh().map_err(|error| error.to_string())?;
                 Ok(editor.tree())
+            }
+        }
+    }
+
+    fn registry_beside(&self) -> Result<Option<Vec<u8>>, String> {
+        match &**self {
+            Place::Tree(_) => Ok(None),
+            Place::Editor(editor) => {
+                registry_beside(&editor.lock()).map_err(|error| error.to_string())
             }
         }
     }
@@ -97,6 +111,7 @@ impl Place {
 pub(super) struct Cartridges {
     place: Arc<Place>,
     open: Mutex<Vec<(Cartridge, Arc<dyn ChatModel>)>>,
+    audit: Option<Arc<Audit>>,
 }
 
 /// Models that stay connected.
@@ -106,6 +121,22 @@ impl Cartridges {
     /// The cartridges as they are now.
     pub(super) fn routes(&self) -> Result<Routes, ChatError> {
         self.place.routes()
+    }
+
+    /// The cartridge of a number, or the default one; 0 is the default, too.
+    fn chosen(&self, id: Option<u32>) -> Result<Cartridge, ChatError> {
+        let (routes, id) = (self.routes()?, id.unwrap_or(0));
+        let refused = match routes.by_id(id) {
+            Ok(route) => return Ok(route.cartridge.clone()),
+            Err(error) => ChatError::Refused(error.to_string()),
+        };
+        let bare = if id == 0 { self.bare() } else { None };
+        bare.ok_or(refused)
+    }
+
+    /// Weights that no cartridge stands for.
+    fn bare(&self) -> Option<Cartridge> {
+        bare_default(&*self.place.tree().ok()?)
     }
 
     fn connected(&self, cartridge: &Cartridge) -> Result<Arc<dyn ChatModel>, ChatError> {
@@ -125,11 +156,9 @@ impl Cartridges {
 
 impl Partners for Cartridges {
     fn partner(&self, cartridge: Option<u32>) -> Result<Partner, ChatError> {
-        let routes = self.routes()?;
-        let route = routes.by_id(cartridge.unwrap_or(0));
-        let route = route.map_err(|error| ChatError::Refused(error.to_string()))?;
-        let model = self.connected(route.cartridge)?;
-        Ok(Partner { model, cartridge: route.cartridge.clone() })
+        let cartridge = self.chosen(cartridge)?;
+        let model = self.connected(&cartridge)?;
+        Ok(Partner { model, cartridge, audit: self.audit.clone() })
     }
 }
 
@@ -141,36 +170,48 @@ impl Models for Cartridges {
                 return json!({"models": [], "default": null, "note": error.to_string()});
             }
         };
-        let models: Vec<Value> = routes
-            .registry()
-            .cartridges()
-            .iter()
-            .map(|cartridge| {
-                json!({
-                    "id": cartridge.id,
-                    "name": cartridge.name,
-                    "description": cartridge.description,
-                    "backend": cartridge.backend.name(),
-                    "model": cartridge.model_name,
-                    "endpoint": cartridge.endpoint,
-                    "rgba": cartridge.rgba(),
-                })
-            })
-            .collect();
-        let route = routes.default_route();
-        let note = route.as_ref().err().map(ToString::to_string);
-        let default = route.ok().map(|route| route.cartridge.id);
+        let mut models: Vec<Value> = routes.registry().cartridges().iter().map(shown).collect();
+        let (default, note) = match (routes.default_route(), self.bare()) {
+            (Ok(route), _) => (Some(route.cartridge.id), None),
+            (Err(_), Some(bare)) => {
+                models.push(shown(&bare));
+                (Some(bare.id), None)
+            }
+            (Err(error), None) => (None, Some(error.to_string())),
+        };
         let faults: Vec<String> =
             routes.registry().faults().iter().map(ToString::to_string).collect();
         json!({"models": models, "default": default, "note": note, "faults": faults})
     }
 
-    fn of_machine(&self) -> Box<dyn Model> {
-        // Which of them, and how much of it, is for the stages to say: routing table and policy.
-        let place = self.routes().ok().zip(self.place.tree().ok());
-        match place {
-            Some((routes, tree)) => Box::new(SystemModel::new(routes, tree)),
-            None => Box::new(NoModel),
-        }
+    fn of_machine(&self, has_table: bool, cancel: Cancel) -> Result<Box<dyn Model + Send>, String> {
+        let Some(audit) = &self.audit else {
+            // A program asks without a person who sees what: what it asks is recorded, or
+            // not asked.
+            return Err("programs may ask models only if the shell records it: \
+                        pxfs shell --audit FILE"
+                .to_owned());
+        };
+        let routes = self.routes().map_err(|error| error.to_string())?;
+        let model = SystemModel::new(routes, self.place.tree()?);
+        let model = model.with_audit(Arc::clone(audit)).with_cancel(cancel);
+        Ok(Box::new(if has_table { model } else { model.with_usual_default() }))
     }
+
+    fn is_recorded(&self) -> bool {
+        self.audit.is_some()
+    }
+}
+
+/// A cartridge as the page sees it.
+fn shown(cartridge: &Cartridge) -> Value {
+    json!({
+        "id": cartridge.id,
+        "name": cartridge.name,
+        "description": cartridge.description,
+        "backend": cartridge.backend.name(),
+        "model": cartridge.model_name,
+        "endpoint": cartridge.endpoint,
+        "rgba": cartridge.rgba(),
+    })
 }

@@ -1,6 +1,7 @@
 //! The model that `pxboot` and `pxi run` give a machine: none, or those of its root.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -64,7 +65,7 @@ impl ModelArgs {
         if let Some(path) = &self.audit {
             let audit = Audit::open(path);
             let shown = || format!("cannot write the audit log {}", path.display());
-            models = models.with_audit(audit.with_context(shown)?);
+            models = models.with_audit(Arc::new(audit.with_context(shown)?));
         }
         Ok(Some(match seed {
             Some(seed) => models.with_seed(seed),

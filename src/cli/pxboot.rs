@@ -7,7 +7,7 @@ mod terminal;
 use std::ffi::OsString;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -20,12 +20,12 @@ use crate::boot::kernel::{DEFAULT_FUEL, DEFAULT_MEMORY};
 use crate::boot::log::Entry;
 use crate::boot::sequence::Sequence;
 use crate::boot::{
-    BootRoot, DirRoot, Earlier, Level, Log, Model, NoModel, Options, Outcome as Boot, Setup, Shell,
-    TreeRoot, WithFile, boot_native, boot_with,
+    BootRoot, DirRoot, Earlier, Level, Log, Mode, Model, NoModel, Options, Outcome as Boot, Setup,
+    Shell, TreeRoot, boot_native, boot_with, write_start,
 };
-use crate::builder::{COMPANIONS, EditOptions, Editor};
+use crate::builder::{EditOptions, Editor};
 use crate::legacy::root::PIXELFS;
-use crate::llm::{LLM_REGISTRY, MAX_LLM_REGISTRY};
+use crate::llm::{registry_beside, with_registry};
 
 use logs::open_log;
 use sequence::choose_sequence;
@@ -128,25 +128,11 @@ pub(super) fn run(mut args: Vec<OsString>) -> Outcome {
         return boot_root(&root, &cli);
     }
     let tree = open_tree(&cli.root)?;
-    let root = TreeRoot(tree.as_ref());
-    match registry_beside(&cli.root, metadata.is_dir())? {
-        Some(bytes) => boot_root(&WithFile { root: &root, path: registry_path(), bytes }, &cli),
-        None => boot_root(&root, &cli),
-    }
-}
-
-/// The registry of cartridges of a pxOS root: it lies beside the files of the root,
-/// and a boot finds it where a picture that was made of the root has it.
-fn registry_beside(root: &Path, is_dir: bool) -> anyhow::Result<Option<Vec<u8>>> {
-    if !is_dir {
-        return Ok(None);
-    }
-    let editor = Editor::open(root, &EditOptions::default())?;
-    Ok(editor.read_beside(LLM_REGISTRY, MAX_LLM_REGISTRY as u64)?)
-}
-
-fn registry_path() -> String {
-    format!("/{COMPANIONS}/{LLM_REGISTRY}")
+    let registry = match metadata.is_dir() {
+        true => registry_beside(&Editor::open(&cli.root, &EditOptions::default())?)?,
+        false => None,
+    };
+    with_registry(&TreeRoot(tree.as_ref()), registry, |root| boot_root(root, &cli))
 }
 
 fn boot_root(root: &dyn BootRoot, cli: &Cli) -> Outcome {
@@ -182,7 +168,13 @@ fn write_and_boot(
     let Begun { sequence, origin, model, earlier } = begun;
     // Without a seed every boot is another, but its log says which.
     let seed = cli.seed.unwrap_or_else(|| RandomState::new().hash_one(0));
-    write_start(sequence, origin, cli, seed, log)?;
+    let mode = match (cli.dry_run, cli.native) {
+        (true, _) => Mode::DryRun,
+        (false, true) => Mode::Native,
+        (false, false) => Mode::Hosted,
+    };
+    let target = cli.root.display().to_string();
+    write_start(log, (mode, &target), (sequence, origin), seed)?;
     if let Some(path) = &cli.resume {
         let (stages, policies) = (earlier.stages(), earlier.policies());
         let path = path.display();
@@ -204,23 +196,4 @@ fn write_and_boot(
         true => boot_native(root, sequence, setup, log),
         false => boot_with(root, sequence, setup, log),
     }
-}
-
-fn write_start(
-    sequence: &Sequence,
-    origin: &str,
-    cli: &Cli,
-    seed: u64,
-    log: &mut Log<'_>,
-) -> io::Result<()> {
-    let version = env!("CARGO_PKG_VERSION");
-    let mode = match (cli.dry_run, cli.native) {
-        (true, _) => "dry run of",
-        (false, true) => "native boot of",
-        (false, false) => "booting",
-    };
-    let message = format!("pxboot {version}: {mode} {}", cli.root.display());
-    log.write(&Entry::new(Level::Info, "start", message).seed(seed))?;
-    let message = format!("Boot sequence: {origin}, {} stages", sequence.stages.len());
-    log.write(&Entry::new(Level::Info, "sequence", message))
 }

@@ -35,6 +35,10 @@ struct Args {
     /// Open the page in the browser
     #[arg(long)]
     open: bool,
+    /// Add a line to this audit log for each question to a model; programs of the target may ask
+    /// models only with it
+    #[arg(long, value_name = "FILE")]
+    audit: Option<PathBuf>,
 }
 
 /// Runs the tool.
@@ -43,7 +47,7 @@ pub(super) fn run(args: Vec<OsString>) -> Outcome {
         Ok(args) => args,
         Err(status) => return Ok(status),
     };
-    let target = open_target(&args.target)?;
+    let target = open_target(&args.target, args.audit.as_deref())?;
     if let Some(reason) = target.map.read_only() {
         log::warn!("the map can be read only: {reason}");
     }

@@ -23,6 +23,10 @@ use crate::fs::{
     TreeStat,
 };
 
+/// The xattrs that each file has, also where nothing has stored them.
+pub const MADE_XATTRS: [&[u8]; 4] =
+    [b"user.pxfs.id", b"user.pxfs.rgba", b"user.pxfs.sha256", b"user.pxfs.type"];
+
 /// The name of the directory.
 pub const HIDDEN_DIR: &[u8] = b".pxfs";
 
@@ -232,12 +236,12 @@ impl WithHidden {
 
     /// An xattr of ours; `None` if the name is not one.
     fn own_xattr(&self, ino: Ino, name: &[u8]) -> Result<Option<Vec<u8>>> {
+        if !MADE_XATTRS.contains(&name) {
+            return Ok(None);
+        }
         let Some(field) = name.strip_prefix(b"user.pxfs.") else {
             return Ok(None);
         };
-        if !matches!(field, b"id" | b"rgba" | b"sha256" | b"type") {
-            return Ok(None);
-        }
         let is_own = ino & OWN != 0;
         if !is_own && self.inner.attr(ino)?.kind != FileKind::Regular {
             return Ok(None);

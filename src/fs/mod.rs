@@ -18,7 +18,7 @@ mod volume;
 mod walk;
 
 pub use error::{FsError, Result};
-pub use hidden::{HIDDEN_DIR, WithHidden, Worlds};
+pub use hidden::{HIDDEN_DIR, MADE_XATTRS, WithHidden, Worlds};
 pub use pixel::{Pixel, PixelTree};
 pub use subtree::Subtree;
 pub use tree::*;

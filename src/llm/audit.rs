@@ -136,11 +136,14 @@ impl Audit {
         };
         match recorded {
             Ok(()) => answer,
-            Err(error) => {
-                let path = self.path.display();
-                Err(ChatError::Refused(format!("{path}: the audit log cannot be written: {error}")))
-            }
+            Err(error) => Err(self.broken(&error)),
         }
+    }
+
+    /// What whoever asked is told when the line cannot be written.
+    pub(super) fn broken(&self, error: &io::Error) -> ChatError {
+        let path = self.path.display();
+        ChatError::Refused(format!("{path}: the audit log cannot be written: {error}"))
     }
 
     /// Adds the line of a call. It is written at once, so lines of several processes

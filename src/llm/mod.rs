@@ -51,5 +51,8 @@ pub use registry::{
 };
 pub use route::{Route, Routes, Why};
 pub use secret::{KEY_HOSTS, KeySource};
-pub use shelf::{MODELS, add_cartridge, remove_cartridge, routes_of, routes_of_tree};
-pub use system::SystemModel;
+pub use shelf::{
+    MODELS, add_cartridge, registry_beside, remove_cartridge, routes_of, routes_of_tree,
+    with_registry,
+};
+pub use system::{SystemModel, bare_default};

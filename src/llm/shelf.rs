@@ -5,6 +5,7 @@
 use super::cartridge::{Cartridge, PIXEL_END};
 use super::registry::{CartridgeError, LLM_REGISTRY, MAX_LLM_REGISTRY, Registry, Removed};
 use super::route::Routes;
+use crate::boot::{BootRoot, WithFile};
 use crate::builder::{COMPANIONS, Editor, PlaceKind};
 use crate::format::{PixelType, is_valid_name};
 use crate::fs::{FileKind, FsError, PixelTree, resolve};
@@ -24,6 +25,32 @@ pub fn routes_of(editor: &Editor) -> Result<Routes, CartridgeError> {
     match editor.kind() {
         PlaceKind::Root => Ok(Routes::new(read(editor)?.0, Vec::new())),
         PlaceKind::Picture | PlaceKind::Directory => routes_of_tree(&*editor.tree()),
+    }
+}
+
+/// The registry of a pxOS root, which lies beside the files of the root; other places
+/// have theirs among their files.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn registry_beside(editor: &Editor) -> Result<Option<Vec<u8>>, CartridgeError> {
+    match editor.kind() {
+        PlaceKind::Root => Ok(editor.read_beside(LLM_REGISTRY, MAX_LLM_REGISTRY as u64)?),
+        PlaceKind::Picture | PlaceKind::Directory => Ok(None),
+    }
+}
+
+/// Gives `act` a boot root with the registry of [`registry_beside`] among its files,
+/// where a picture that was made of the pxOS root has it.
+pub fn with_registry<T>(
+    root: &dyn BootRoot,
+    registry: Option<Vec<u8>>,
+    act: impl FnOnce(&dyn BootRoot) -> T,
+) -> T {
+    let path = format!("/{COMPANIONS}/{LLM_REGISTRY}");
+    match registry {
+        Some(bytes) => act(&WithFile { root, path, bytes }),
+        None => act(root),
     }
 }
 

@@ -14,12 +14,15 @@ use super::audit::{Audit, CallRecord, CallResult};
 use super::cartridge::{Backend, Cartridge, DEFAULT_MAX_TOKENS};
 use super::chat::{Cancel, ChatError, ChatModel, Message, Role};
 use super::connect::connect;
+use super::local::CAN_EMBED;
 use super::registry::CartridgeError;
 use super::route::Routes;
 use crate::boot::{Ask, Model, Reply};
 use crate::fs::{FileKind, PixelTree, resolve};
 use crate::pxi::LlmError;
 
+/// Requests that were not allowed and are recorded: a loop of them must not fill the disk.
+const MAX_DENIED: u32 = 1000;
 /// Models that are connected at once; weights take memory.
 const MAX_CONNECTED: usize = 8;
 
@@ -30,7 +33,9 @@ pub struct SystemModel {
     /// What id 0 is, if whoever starts the machine has said it.
     default: Option<String>,
     connected: HashMap<String, (Cartridge, Box<dyn ChatModel>)>,
-    audit: Option<Audit>,
+    audit: Option<Arc<Audit>>,
+    /// Requests so far that were not allowed.
+    denied: u32,
     /// The same seed gives the same answers, where the model can.
     seed: Option<u64>,
     cancel: Cancel,
@@ -54,6 +59,7 @@ impl SystemModel {
             default: None,
             connected: HashMap::new(),
             audit: None,
+            denied: 0,
             seed: None,
             cancel: Cancel::default(),
         }
@@ -79,7 +85,7 @@ impl SystemModel {
     }
 
     /// Writes each request into a log.
-    pub fn with_audit(mut self, audit: Audit) -> Self {
+    pub fn with_audit(mut self, audit: Arc<Audit>) -> Self {
         self.audit = Some(audit);
         self
     }
@@ -90,9 +96,10 @@ impl SystemModel {
         self
     }
 
-    /// Stops an answer from another thread.
-    pub fn cancel(&self) -> Cancel {
-        self.cancel.clone()
+    /// Lets another thread stop an answer.
+    pub fn with_cancel(mut self, cancel: Cancel) -> Self {
+        self.cancel = cancel;
+        self
     }
 
     /// The cartridge that a target means; one is made up for bare weights.
@@ -130,47 +137,68 @@ impl SystemModel {
     }
 
     fn answer(&mut self, target: &str, ask: &Ask<'_>) -> Result<Reply, ChatError> {
-        let cartridge = self.cartridge(target)?;
+        let cartridge = match self.cartridge(target) {
+            Ok(cartridge) => cartridge,
+            Err(error) => return Err(self.not_asked(ask, Some(target), error)),
+        };
         let mut request = cartridge.request(vec![Message::new(Role::User, ask.prompt)]);
         // No token is shorter than a character that is wanted.
         let wanted = ask.max_len.min(ask.max_tokens.unwrap_or(u32::MAX)).max(1);
         request.max_tokens = request.max_tokens.min(wanted);
         request.seed = self.seed;
-        let who = format!("SYS_LLM {}", ask.who);
-        let cancel = self.cancel.clone();
-        let failed = self.connected(target).err();
-        if let Some(error) = failed {
-            self.record_failure(&who, &cartridge, &request.messages, &error)?;
-            return Err(error);
+        let (who, cancel, audit) = (who(ask), self.cancel.clone(), self.audit.clone());
+        if let Some(error) = self.connected(target).err() {
+            return Err(self.not_asked(ask, Some(target), error));
         }
-        let audit = self.audit.take();
-        let answer = self.connected(target).and_then(|(cartridge, model)| match &audit {
+        let (cartridge, model) = self.connected(target)?;
+        let answer = match &audit {
             Some(audit) => {
                 audit.chat(&who, (cartridge, model.as_ref()), &request, &cancel, &mut |_| {})
             }
             None => model.chat(&request, &cancel, &mut |_| {}),
-        });
-        self.audit = audit;
-        let answer = answer?;
+        }?;
         Ok(Reply { text: answer.text, model: answer.model, tokens: answer.answer_tokens })
     }
 
-    /// A model that cannot even be connected was asked all the same.
-    fn record_failure(
+    /// Records a request for which there is no model, or none that can be connected;
+    /// gives back what whoever asked is told.
+    fn not_asked(&self, ask: &Ask<'_>, target: Option<&str>, error: ChatError) -> ChatError {
+        let recorded = self.record(ask, target, CallResult::Failed(&error, Duration::ZERO));
+        recorded.err().unwrap_or(error)
+    }
+
+    /// Adds the line of a request that reached no model.
+    fn record(
         &self,
-        who: &str,
-        cartridge: &Cartridge,
-        messages: &[Message],
-        error: &ChatError,
+        ask: &Ask<'_>,
+        target: Option<&str>,
+        result: CallResult<'_>,
     ) -> Result<(), ChatError> {
         let Some(audit) = &self.audit else { return Ok(()) };
-        let Cartridge { name, id, model_name, .. } = cartridge;
-        let call = CallRecord::new(who, name, *id, model_name, messages);
-        audit.record(&call, CallResult::Failed(error, Duration::ZERO)).map_err(|failed| {
-            let path = audit.path().display();
-            ChatError::Refused(format!("{path}: the audit log cannot be written: {failed}"))
-        })
+        let question = vec![Message::new(Role::User, ask.prompt)];
+        let call = match target.and_then(|target| self.cartridge(target).ok()) {
+            Some(cartridge) => {
+                let messages = cartridge.request(question).messages;
+                let Cartridge { name, id, model_name, .. } = &cartridge;
+                CallRecord::new(&who(ask), name, *id, model_name, &messages)
+            }
+            None => {
+                CallRecord::new(&who(ask), target.unwrap_or_default(), ask.model, "", &question)
+            }
+        };
+        audit.record(&call, result).map_err(|failed| audit.broken(&failed))
     }
+
+    /// Which model a request means.
+    fn target(&self, ask: &Ask<'_>) -> Option<String> {
+        let by_id = (ask.model != 0).then(|| format!("0x{:08X}", ask.model));
+        ask.target.map(str::to_owned).or(by_id).or_else(|| self.default.clone())
+    }
+}
+
+/// Who asks, in the audit log.
+fn who(ask: &Ask<'_>) -> String {
+    format!("SYS_LLM {}", ask.who)
 }
 
 /// A cartridge for weights that have none.
@@ -191,6 +219,13 @@ fn bare(path: &str) -> Cartridge {
     }
 }
 
+/// What answers a person in a place whose registry names nobody: its first weights,
+/// if this program can run them.
+pub fn bare_default(tree: &dyn PixelTree) -> Option<Cartridge> {
+    let path = if CAN_EMBED { first_weights(tree) } else { None };
+    path.map(|path| bare(&path))
+}
+
 /// The first file of weights in /models, by name.
 fn first_weights(tree: &dyn PixelTree) -> Option<String> {
     let dir = resolve(tree, b"/models", true).ok()?;
@@ -208,10 +243,34 @@ fn first_weights(tree: &dyn PixelTree) -> Option<String> {
 
 impl Model for SystemModel {
     fn ask(&mut self, ask: &Ask<'_>) -> Result<Reply, LlmError> {
-        let by_id = (ask.model != 0).then(|| format!("0x{:08X}", ask.model));
-        let target = ask.target.map(str::to_owned).or(by_id).or_else(|| self.default.clone());
-        let target = target.ok_or(LlmError::NoModel)?;
-        self.answer(&target, ask).map_err(|error| LlmError::Failed(error.to_string()))
+        let failed = |error: ChatError| LlmError::Failed(error.to_string());
+        let Some(target) = self.target(ask) else {
+            let error = ChatError::Refused(LlmError::NoModel.to_string());
+            self.record(ask, None, CallResult::Failed(&error, Duration::ZERO)).map_err(failed)?;
+            return Err(LlmError::NoModel);
+        };
+        self.answer(&target, ask).map_err(failed)
+    }
+
+    fn denied(&mut self, ask: &Ask<'_>, why: &str) {
+        self.denied = self.denied.saturating_add(1);
+        let why = match self.denied {
+            ..MAX_DENIED => why.to_owned(),
+            MAX_DENIED => format!("{why}; further ones are not recorded"),
+            _ => return,
+        };
+        let target = self.target(ask);
+        // It gives no answer anyway.
+        if let Err(error) = self.record(ask, target.as_deref(), CallResult::Denied(&why)) {
+            log::warn!("{error}");
+        }
+    }
+
+    fn name_of(&self, model: u32) -> Option<String> {
+        match model {
+            0 => self.default.clone(),
+            id => self.cartridge(&format!("0x{id:08X}")).ok().map(|cartridge| cartridge.name),
+        }
     }
 
     fn has(&mut self, target: &str) -> bool {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::llm::{Answer, Cancel, Cartridge, ChatError, ChatModel};
+use crate::llm::{Answer, Audit, Cancel, Cartridge, ChatError, ChatModel};
 use crate::map::error::MapError;
 use crate::map::{Change, Coord, Map, Written};
 
@@ -19,6 +19,8 @@ pub struct Partner {
     pub model: Arc<dyn ChatModel>,
     /// Says how.
     pub cartridge: Cartridge,
+    /// Where each question is recorded, if it is.
+    pub audit: Option<Arc<Audit>>,
 }
 
 impl std::fmt::Debug for Partner {
@@ -99,7 +101,13 @@ pub fn answer(
                 on_text(text);
             }
         };
-        partner.model.chat(&request, cancel, &mut show)
+        match &partner.audit {
+            Some(audit) => {
+                let asked = (&partner.cartridge, &*partner.model);
+                audit.chat(&format!("tile {coord}"), asked, &request, cancel, &mut show)
+            }
+            None => partner.model.chat(&request, cancel, &mut show),
+        }
     };
     if own.is_cancelled() {
         let sentence = format!("it had more than {MAX_ANSWER} bytes and was ended");

@@ -4,7 +4,9 @@
 //! the host's budget, and a screen that is gone.
 
 use crate::pxi::governor::Policy;
-use crate::pxi::host::{Files, Host, LlmError, LlmRequest, LogLevel, LogLine, StageLabel, Which};
+use crate::pxi::host::{
+    Files, Host, LlmError, LlmRequest, LogLevel, LogLine, StageLabel, Which, oracle_prompt,
+};
 use crate::pxi::isa::calls::{self, CallError};
 use crate::pxi::link;
 use crate::pxi::machine::{Launch, Then};
@@ -58,6 +60,7 @@ impl Machine {
     pub(super) fn call<H: Host>(&mut self, host: &mut H, number: u16) -> Result<Then, Trap> {
         if let Err(error) = self.governor.permits(self.depth(), number) {
             host.denied(call_name(number), error);
+            self.tell_denied(host, number, error)?;
             return Ok(self.answer(Err(error)));
         }
         if number == calls::EXIT {
@@ -130,7 +133,7 @@ impl Machine {
             calls::LLM => self.ask(host, [r0, r1, r2, r3, r4]),
             calls::ORACLE => {
                 let question = self.text(r0, r1, MAX_TEXT)?;
-                let limit = self.permit_model(host, calls::ORACLE, question.len(), 0)?;
+                let limit = self.permit_model(host, calls::ORACLE, &question, 0)?;
                 let answer = host.oracle(&question, limit);
                 // One word, if the model did not tell.
                 self.governor.spend_tokens(host.answer_tokens().unwrap_or(1));
@@ -220,9 +223,39 @@ impl Machine {
         self.governor.permits_ids(self.depth())
     }
 
-    /// Whether a model may be asked so much now; counts it, and says how many tokens
+    /// A question that is forbidden as a call has not been read yet; it is read for
+    /// those only who keep a record of questions.
+    fn tell_denied<H: Host>(
+        &mut self,
+        host: &mut H,
+        number: u16,
+        error: CallError,
+    ) -> Result<(), Trap> {
+        let [start, len, _, _, model, ..] = self.registers;
+        let model = match number {
+            calls::LLM => model,
+            calls::ORACLE => 0,
+            _ => return Ok(()),
+        };
+        let Ok(prompt) = self.text(start, len, MAX_TEXT) else { return Ok(()) };
+        tell_denied(host, number, (&prompt, model), error);
+        self.charge(BASE_COST + u64::from(len))
+    }
+
+    /// Whether a model may be asked this now; counts it, and says how many tokens
     /// it may answer.
     pub(super) fn permit_model<H: Host>(
+        &mut self,
+        host: &mut H,
+        number: u16,
+        prompt: &str,
+        model: u32,
+    ) -> Result<Option<u32>, CallError> {
+        let permitted = self.check_model(host, number, prompt.len(), model);
+        permitted.inspect_err(|error| tell_denied(host, number, (prompt, model), *error))
+    }
+
+    fn check_model<H: Host>(
         &mut self,
         host: &mut H,
         number: u16,
@@ -388,7 +421,7 @@ impl Machine {
         if prompt.is_empty() {
             return Err(CallError::BadArgument.into());
         }
-        let max_tokens = self.permit_model(host, calls::LLM, prompt.len(), model)?;
+        let max_tokens = self.permit_model(host, calls::LLM, &prompt, model)?;
         let request = LlmRequest { prompt, max_len: room, model, max_tokens };
         let answer = self.ask_model(host, &request).map_err(|error| model_error(&error))?;
         let cut = answer.floor_char_boundary(room as usize);
@@ -464,6 +497,14 @@ impl Machine {
             fuel: fuel.into(),
             arguments: [first, second],
         })
+    }
+}
+
+/// Tells the host of a question to a model that the policy forbids.
+fn tell_denied<H: Host>(host: &mut H, number: u16, (prompt, model): (&str, u32), error: CallError) {
+    match number {
+        calls::ORACLE => host.llm_denied(&oracle_prompt(prompt), model, error),
+        _ => host.llm_denied(prompt, model, error),
     }
 }
 

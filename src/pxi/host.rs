@@ -116,6 +116,11 @@ pub struct StageLabel {
     pub path: String,
 }
 
+/// What a model is asked for a yes or no.
+pub(super) fn oracle_prompt(question: &str) -> String {
+    format!("{question}\nAnswer with one word: yes or no.")
+}
+
 /// Answers the system calls of a machine. Those of PXI-2 have answers that
 /// refuse, for hosts that do not offer them.
 pub trait Host {
@@ -157,7 +162,7 @@ pub trait Host {
     /// # Errors
     /// As for [`llm`](Self::llm), and when the answer is neither yes nor no.
     fn oracle(&mut self, question: &str, max_tokens: Option<u32>) -> Result<bool, LlmError> {
-        let prompt = format!("{question}\nAnswer with one word: yes or no.");
+        let prompt = oracle_prompt(question);
         let answer = self.llm(&LlmRequest { prompt, max_len: 16, model: 0, max_tokens })?;
         match answer.trim_start().to_lowercase() {
             text if text.starts_with("yes") => Ok(true),
@@ -215,6 +220,10 @@ pub trait Host {
 
     /// A call was refused before it reached the host, by the policy.
     fn denied(&mut self, _call: &str, _error: CallError) {}
+
+    /// The same for a question to a model, besides [`denied`](Self::denied): whoever
+    /// keeps a record of questions wants those, too, that nobody was asked.
+    fn llm_denied(&mut self, _prompt: &str, _model: u32, _error: CallError) {}
 
     /// A policy was not understood and refused (POLICY). The program sees a
     /// number only; who reads the log wants the sentence.

@@ -53,7 +53,7 @@ impl Machine {
         let answer = if prompt.is_empty() {
             None
         } else {
-            match self.permit_model(host, calls::LLM, prompt.len(), model) {
+            match self.permit_model(host, calls::LLM, &prompt, model) {
                 Ok(max_tokens) => {
                     let request = LlmRequest { prompt, max_len, model, max_tokens };
                     self.ask_model(host, &request).ok()

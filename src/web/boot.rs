@@ -8,13 +8,18 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::body::read_json;
 use super::desk::Shared;
-use super::reply::{Fault, Lines, Reply, stream};
+use super::reply::{Fault, Lines, Reply, blocking, stream};
 use crate::boot::kernel::{DEFAULT_FUEL, DEFAULT_MEMORY};
-use crate::boot::log::Entry;
-use crate::boot::{Format, Level, Log, Options, Outcome, OwnSequence, Setup, TreeRoot, boot_with};
+use crate::boot::{
+    BootRoot, Format, Log, Mode, Model, NoModel, Options, Outcome, OwnSequence, Setup, TreeRoot,
+    boot_with, write_start,
+};
+use crate::fs::WithHidden;
+use crate::llm::{Cancel, with_registry};
 
 /// Bytes of a log that are shown.
 const MOST_LOG: usize = 8 << 20;
@@ -23,6 +28,10 @@ const MOST_LOG: usize = 8 << 20;
 struct Asked {
     /// Check every stage and run none.
     dry_run: bool,
+    /// Let modules ask models, as `pxboot --llm` does. A picture may come from anywhere
+    /// and name any server, so they do not unless a person wants it.
+    #[serde(default)]
+    llm: bool,
 }
 
 /// `POST /api/boot`: a stream of the log's lines, and the end.
@@ -31,36 +40,68 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
     let busy =
         |_| Fault::new(StatusCode::CONFLICT, "something is running already; wait for its end");
     let place = Arc::clone(&shared.runs).try_acquire_owned().map_err(busy)?;
+    let cancel = Cancel::default();
+    let mut model: Box<dyn Model + Send> = match asked.llm {
+        true => {
+            let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
+            blocking(move || shared.machine_model(true, &cancel)).await?
+        }
+        false => Box::new(NoModel),
+    };
     let (lines, response) = stream();
+    let (ended, end) = oneshot::channel::<()>();
+    tokio::spawn(cancel_when_closed(cancel, lines.clone(), end));
     std::thread::spawn(move || {
-        let end = match boot(&shared, asked.dry_run, lines.clone()) {
+        let end = match boot(&shared, asked.dry_run, &mut *model, lines.clone()) {
             Ok(complete) => json!({"type": "end", "complete": complete}),
             Err(error) => json!({"type": "end", "complete": false, "error": error}),
         };
-        drop(place);
+        shared.asked();
+        drop((place, ended));
         lines.blocking_send(&end);
     });
     Ok(response)
 }
 
-fn boot(shared: &Shared, dry_run: bool, lines: Lines) -> Result<bool, String> {
-    let tree = shared.desk.trees.tree()?;
-    let root = TreeRoot(&*tree);
-    let own = OwnSequence::of(&root).map_err(|error| error.to_string())?;
+/// A boot ends at its next line when its window is closed; a model that is being asked
+/// then may be long in coming to that line.
+async fn cancel_when_closed(cancel: Cancel, lines: Lines, end: oneshot::Receiver<()>) {
+    tokio::select! {
+        () = lines.closed() => cancel.cancel(),
+        _ = end => {}
+    }
+}
+
+/// Boots as `pxboot` does.
+fn boot(
+    shared: &Shared,
+    dry_run: bool,
+    model: &mut dyn Model,
+    lines: Lines,
+) -> Result<bool, String> {
+    let trees = &shared.desk.trees;
+    let tree = WithHidden::new(trees.tree()?);
+    let registry = trees.registry_beside()?;
+    let log = Log::new(Format::Json, vec![Box::new(LogLines::new(lines))]);
+    with_registry(&TreeRoot(&tree), registry, |root| {
+        boot_root(root, (&shared.desk.target, dry_run), model, log)
+    })
+}
+
+fn boot_root(
+    root: &dyn BootRoot,
+    (target, dry_run): (&str, bool),
+    model: &mut dyn Model,
+    mut log: Log<'_>,
+) -> Result<bool, String> {
+    let own = OwnSequence::of(root).map_err(|error| error.to_string())?;
     let (origin, sequence) = (own.origin(), own.sequence);
-    let mut log = Log::new(Format::Json, vec![Box::new(LogLines::new(lines))]);
     let seed = RandomState::new().hash_one(0);
-    let mode = if dry_run { "dry run of" } else { "booting" };
-    let start = format!("pxboot {}: {mode} {}", env!("CARGO_PKG_VERSION"), shared.desk.target);
-    let count = format!("Boot sequence: {origin}, {} stages", sequence.stages.len());
+    let mode = if dry_run { Mode::DryRun } else { Mode::Hosted };
     let options = Options { dry_run, fuel: DEFAULT_FUEL, seed, memory: DEFAULT_MEMORY };
-    let mut model = shared.desk.models.of_machine();
-    let mut write = || {
-        log.write(&Entry::new(Level::Info, "start", start.as_str()).seed(seed))?;
-        log.write(&Entry::new(Level::Info, "sequence", count.as_str()))?;
-        boot_with(&root, &sequence, Setup::new(options, &mut *model), &mut log)
-    };
-    match write() {
+    let outcome = write_start(&mut log, (mode, target), (&sequence, &origin), seed)
+        .and_then(|()| boot_with(root, &sequence, Setup::new(options, model), &mut log));
+    match outcome {
         Ok(Outcome::Complete { .. }) => Ok(true),
         Ok(Outcome::Failed) => Ok(false),
         Err(error) => Err(error.to_string()),

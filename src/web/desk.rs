@@ -2,15 +2,19 @@
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
+use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::events::Events;
 use super::guard::Guard;
 use super::machine::Frames;
+use super::reply::Fault;
 use super::turns::Turns;
 use crate::boot::Model;
 use crate::fs::PixelTree;
+use crate::llm::Cancel;
 use crate::map::{Map, Partners};
 
 /// Gives the tree as it is now.
@@ -20,6 +24,12 @@ pub trait TreeSource: Send + Sync {
     /// # Errors
     /// When it cannot be read any more.
     fn tree(&self) -> Result<Arc<dyn PixelTree>, String>;
+
+    /// The registry of cartridges that lies beside the files and not among them.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    fn registry_beside(&self) -> Result<Option<Vec<u8>>, String>;
 }
 
 /// Who answers, and who could.
@@ -28,8 +38,16 @@ pub trait Models: Partners {
     /// "backend", "model", "rgba"}], "default": NAME or null, "note": TEXT or null}`.
     fn list(&self) -> Value;
 
-    /// What answers the machine's own questions (SYS_LLM).
-    fn of_machine(&self) -> Box<dyn Model>;
+    /// What answers the machine's own questions (SYS_LLM). With a routing table
+    /// (`has_table`) that says what id 0 is; else it is the usual default. `cancel` ends
+    /// an answer that nobody waits for any more.
+    ///
+    /// # Errors
+    /// When programs may ask nobody; the sentence says why.
+    fn of_machine(&self, has_table: bool, cancel: Cancel) -> Result<Box<dyn Model + Send>, String>;
+
+    /// Whether questions are recorded, so that programs may ask.
+    fn is_recorded(&self) -> bool;
 }
 
 /// What the shell shows and changes.
@@ -62,9 +80,36 @@ pub(super) struct Shared {
     pub(super) frames: Frames,
     /// One boot or module at a time: each may take a processor.
     pub(super) runs: Arc<Semaphore>,
+    /// Ends what the program of that run asks a model, if it may ask any.
+    asking: Mutex<Option<Cancel>>,
 }
 
 impl Shared {
+    /// What answers a machine whose programs may ask, until [`Self::asked`].
+    pub(super) fn machine_model(
+        &self,
+        has_table: bool,
+        cancel: &Cancel,
+    ) -> Result<Box<dyn Model + Send>, Fault> {
+        let model = self.desk.models.of_machine(has_table, cancel.clone());
+        let model = model.map_err(|sentence| Fault::new(StatusCode::FORBIDDEN, sentence))?;
+        *self.asking.lock() = Some(cancel.clone());
+        Ok(model)
+    }
+
+    /// The run that could ask is over.
+    pub(super) fn asked(&self) {
+        *self.asking.lock() = None;
+    }
+
+    /// Ends what a program asks; whether its run is still to end. A question that was
+    /// asked is to be recorded before the shell is gone.
+    pub(super) fn stop_asking(&self) -> bool {
+        let asking = self.asking.lock();
+        asking.iter().for_each(Cancel::cancel);
+        asking.is_some()
+    }
+
     pub(super) fn new(desk: Desk, guard: Guard) -> Self {
         Self {
             desk,
@@ -73,6 +118,7 @@ impl Shared {
             events: Events::default(),
             frames: Frames::default(),
             runs: Arc::new(Semaphore::new(1)),
+            asking: Mutex::default(),
         }
     }
 }

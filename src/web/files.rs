@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::desk::Shared;
 use super::reply::{Fault, Reply, blocking, bytes_response, json_response};
-use crate::fs::{Attr, DirEntry, FileKind, Pixel, PixelTree, Tree, WithHidden, resolve};
+use crate::fs::{
+    Attr, DirEntry, FileKind, FsError, MADE_XATTRS, Pixel, PixelTree, Tree, WithHidden, resolve,
+};
 use crate::pxi::Raster;
 
 /// Entries of a directory in one answer.
@@ -121,7 +123,7 @@ fn entry(tree: &dyn PixelTree, ino: u64, kind: FileKind, name: &[u8]) -> Value {
     let mut value = json!({
         "name": String::from_utf8_lossy(name),
         "path": encode(name),
-        "kind": kind_word(kind),
+        "kind": kind.word(),
     });
     match tree.attr(ino) {
         Ok(attr) => {
@@ -147,17 +149,6 @@ fn add_pixel(tree: &dyn PixelTree, attr: &Attr, value: &mut Value) {
     }
 }
 
-fn kind_word(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::Regular => "file",
-        FileKind::Directory => "directory",
-        FileKind::Symlink => "symlink",
-        FileKind::CharDevice | FileKind::BlockDevice => "device",
-        FileKind::Fifo => "fifo",
-        FileKind::Socket => "socket",
-    }
-}
-
 /// `GET /api/files/stat?path=P`: all that is known of a file, its attributes too.
 pub(super) async fn stat(State(shared): State<Arc<Shared>>, RawQuery(query): RawQuery) -> Reply {
     blocking(move || {
@@ -165,7 +156,7 @@ pub(super) async fn stat(State(shared): State<Arc<Shared>>, RawQuery(query): Raw
         let tree = tree(&shared)?;
         let attr = resolve(&*tree, query.path()?, false)?;
         let mut value = json!({
-            "kind": kind_word(attr.kind),
+            "kind": attr.kind.word(),
             "ino": attr.ino,
             "size": attr.size,
             "blocks": attr.blocks,
@@ -188,11 +179,17 @@ pub(super) async fn stat(State(shared): State<Arc<Shared>>, RawQuery(query): Raw
     .await
 }
 
-fn xattrs(tree: &dyn Tree, ino: u64) -> Map<String, Value> {
+/// The stored ones and those that a tree answers without listing them.
+fn xattrs(tree: &WithHidden, ino: u64) -> Map<String, Value> {
+    let mut names = tree.xattr_names(ino).unwrap_or_default();
+    let made = MADE_XATTRS.iter().map(|name| name.to_vec());
+    names.extend(made.filter(|name| !names.contains(name)).collect::<Vec<_>>());
     let mut map = Map::new();
-    for name in tree.xattr_names(ino).unwrap_or_default() {
+    for name in names {
         let value = match tree.xattr(ino, &name) {
             Ok(value) => shown(&value),
+            // A directory is no pixel and has none of those that are made.
+            Err(FsError::NoXattr) => continue,
             Err(error) => json!({"error": error.to_string()}),
         };
         map.insert(String::from_utf8_lossy(&name).into_owned(), value);

@@ -15,12 +15,15 @@ use super::body::read_json;
 use super::desk::Shared;
 use super::files::read_whole;
 use super::reply::{Fault, Reply, blocking, json_response};
-use crate::boot::{BootFiles, BootRoot, TreeRoot};
+use crate::boot::{Ask, BootFiles, BootRoot, Model, SourceError, TreeRoot};
+use crate::fs::WithHidden;
+use crate::llm::{Cancel, with_registry};
+use crate::pxi::governor::MAX_POLICY;
 use crate::pxi::host::{LogLine, push_bounded};
 use crate::pxi::link::link_as;
 use crate::pxi::{
-    BlobReply, BlobRequest, CallError, Files, Host, Isa, LlmError, LlmRequest, Machine, Program,
-    Raster, ScreenError, Stop,
+    BlobReply, BlobRequest, CallError, Files, Governor, Host, Isa, LlmError, LlmRequest, Machine,
+    Policy, Program, Raster, ScreenError, Stop,
 };
 
 /// Steps of a run unless the page asks for fewer or more, and at most.
@@ -28,6 +31,12 @@ const USUAL_FUEL: u64 = 10_000_000;
 const MOST_FUEL: u64 = 2_000_000_000;
 /// Bytes of text that a run may print.
 const MOST_TEXT: usize = 1 << 20;
+/// Lines that a run may log.
+const MOST_LINES: usize = 1000;
+/// The limits of what a program may ask of models, and the limits that hold where the
+/// target has no such file: those of the stage /boot/02_policy.
+const POLICY_FILE: &str = "/boot/policy.json";
+const USUAL_POLICY: &str = r#"{"llm_per_minute": 60, "llm_prompt_bytes": 65536, "llm_answer_tokens": 1024, "llm_tokens": 100000}"#;
 /// Frames that are kept for the page to fetch.
 const MOST_FRAMES: usize = 4;
 
@@ -61,6 +70,9 @@ struct Asked {
     /// The module's path.
     path: String,
     fuel: Option<u64>,
+    /// Let it ask models, as `pxi run --llm` does.
+    #[serde(default)]
+    llm: bool,
 }
 
 /// `POST /api/machine`: runs a module to its end.
@@ -69,36 +81,73 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
     let busy =
         |_| Fault::new(StatusCode::CONFLICT, "something is running already; wait for its end");
     let place = Arc::clone(&shared.runs).try_acquire_owned().map_err(busy)?;
-    blocking(move || {
-        let done = run_module(&shared, &asked);
+    let cancel = Cancel::default();
+    let guard = CancelOnDrop(cancel.clone());
+    let done = blocking(move || {
+        let done = run_module(&shared, &asked, &cancel);
+        shared.asked();
         drop(place);
         done.map(|value| json_response(&value))
     })
-    .await
+    .await;
+    drop(guard);
+    done
 }
 
-fn run_module(shared: &Shared, asked: &Asked) -> Result<Value, Fault> {
-    let tree = shared.desk.trees.tree().map_err(Fault::failed)?;
+/// Whoever closes the window waits for no answer any more, and a model may be long in
+/// giving one.
+struct CancelOnDrop(Cancel);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+fn run_module(shared: &Shared, asked: &Asked, cancel: &Cancel) -> Result<Value, Fault> {
+    let model = asked.llm.then(|| shared.machine_model(false, cancel)).transpose()?;
+    let trees = &shared.desk.trees;
+    let tree = trees.tree().map_err(Fault::failed)?;
     let png = read_whole(&*tree, asked.path.as_bytes())?;
+    let registry = trees.registry_beside().map_err(Fault::failed)?;
+    with_registry(&TreeRoot(&WithHidden::new(tree)), registry, |root| {
+        run_in(root, asked, &png, model, &shared.frames)
+    })
+}
+
+fn run_in(
+    root: &dyn BootRoot,
+    asked: &Asked,
+    png: &[u8],
+    model: Option<Box<dyn Model + Send>>,
+    frames: &Frames,
+) -> Result<Value, Fault> {
     let wrong = |error: &dyn std::fmt::Display| {
         Fault::new(StatusCode::UNPROCESSABLE_ENTITY, format!("{}: {error}", asked.path))
     };
-    let raster = Raster::from_png(&png).map_err(|error| wrong(&error))?;
+    let raster = Raster::from_png(png).map_err(|error| wrong(&error))?;
     let program = Program::parse(raster).map_err(|error| wrong(&error))?;
     let layout = program.layout().to_string();
-    let root = TreeRoot(&*tree);
+    let governor = match &model {
+        Some(_) => policy_of(root).map_err(|error| wrong(&error))?,
+        None => Governor::default(),
+    };
     let mut host = PageHost {
-        files: BootFiles::new(&root),
-        root: &root,
+        files: BootFiles::new(root),
+        root,
+        who: &asked.path,
+        model,
+        answer_tokens: None,
         screen: String::new(),
         log: Vec::new(),
         start: Instant::now(),
     };
-    let mut machine = linked(program, &host).map_err(|error| wrong(&error))?;
+    let machine = linked(program, &host).map_err(|error| wrong(&error))?;
+    let mut machine = machine.with_governor(governor);
     let fuel = asked.fuel.unwrap_or(USUAL_FUEL).clamp(1, MOST_FUEL);
     let stop = machine.run(&mut host, fuel);
     let frame = machine.frame();
-    let number = shared.frames.keep(frame.to_png().map_err(Fault::failed)?);
+    let number = frames.keep(frame.to_png().map_err(Fault::failed)?);
     Ok(json!({
         "layout": layout,
         "isa": if machine.isa() == Isa::Pxi1 { 1 } else { 2 },
@@ -133,13 +182,55 @@ pub(super) async fn frame(State(shared): State<Arc<Shared>>, Path(number): Path<
     Ok(([(header::CONTENT_TYPE, "image/png")], png).into_response())
 }
 
+/// The policy that a boot of this root would have. One that is there and is not
+/// understood allows nothing.
+fn policy_of(root: &dyn BootRoot) -> Result<Governor, String> {
+    let wrong = |error: &dyn std::fmt::Display| format!("{POLICY_FILE}: {error}");
+    let text = match root.read_file(POLICY_FILE, MAX_POLICY as u64) {
+        Err(SourceError::NotFound) => USUAL_POLICY.to_owned(),
+        file => {
+            let bytes = file.map_err(|error| wrong(&error))?.bytes;
+            String::from_utf8(bytes).map_err(|error| wrong(&error))?
+        }
+    };
+    let policy = Policy::parse(&text).map_err(|error| wrong(&error))?;
+    let mut governor = Governor::default();
+    governor.narrow(&policy).map_err(|error| wrong(&error))?;
+    Ok(governor)
+}
+
 /// Serves a module that the page runs.
 struct PageHost<'r> {
     root: &'r dyn BootRoot,
     files: BootFiles<'r>,
+    /// The module's path.
+    who: &'r str,
+    model: Option<Box<dyn Model + Send>>,
+    /// Of the last answer of a model.
+    answer_tokens: Option<u64>,
     screen: String,
     log: Vec<String>,
     start: Instant,
+}
+
+impl PageHost<'_> {
+    fn note(&mut self, line: String) -> Result<(), CallError> {
+        if self.log.len() == MOST_LINES {
+            return Err(CallError::NoRoom);
+        }
+        self.log.push(line);
+        Ok(())
+    }
+
+    fn name_of(&self, model: u32) -> Option<String> {
+        self.model.as_ref().and_then(|models| models.name_of(model))
+    }
+
+    fn ask(&mut self, request: &LlmRequest) -> Result<crate::boot::Reply, LlmError> {
+        let target = self.name_of(request.model);
+        let models = self.model.as_mut().ok_or(LlmError::NoModel)?;
+        models.ask(&Ask::new(request, target.as_deref(), self.who))
+    }
 }
 
 impl Host for PageHost<'_> {
@@ -151,9 +242,40 @@ impl Host for PageHost<'_> {
         self.root.blob(request)
     }
 
-    /// As in `pxi run`: which model answers is for a boot's stages to say.
-    fn llm(&mut self, _request: &LlmRequest) -> Result<String, LlmError> {
-        Err(LlmError::NoModel)
+    fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError> {
+        let answer = self.ask(request);
+        self.answer_tokens = answer.as_ref().ok().and_then(|reply| reply.tokens);
+        let (model, bytes) = (request.model, request.prompt.len());
+        let line = match &answer {
+            Ok(reply) => {
+                let given = reply.text.len();
+                format!("llm: 0x{model:08X}: {bytes} bytes asked, {given} answered")
+            }
+            Err(error) => format!("llm-refused: 0x{model:08X}: {error}"),
+        };
+        // A log that is full keeps nobody from asking: the audit log has it.
+        let _ = self.note(line);
+        answer.map(|reply| reply.text)
+    }
+
+    fn answer_tokens(&self) -> Option<u64> {
+        self.answer_tokens
+    }
+
+    fn model_names(&self, model: u32) -> Vec<String> {
+        self.name_of(model).into_iter().collect()
+    }
+
+    fn denied(&mut self, call: &str, error: CallError) {
+        let _ = self.note(format!("denied: {call}: {error}"));
+    }
+
+    fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
+        let target = self.name_of(model);
+        let Some(models) = &mut self.model else { return };
+        let (target, who) = (target.as_deref(), self.who);
+        let ask = Ask { prompt, max_len: 0, max_tokens: None, model, target, who };
+        models.denied(&ask, &error.to_string());
     }
 
     fn files(&self) -> Option<&dyn Files> {
@@ -161,12 +283,7 @@ impl Host for PageHost<'_> {
     }
 
     fn log(&mut self, line: &LogLine) -> Result<(), CallError> {
-        const MOST_LINES: usize = 1000;
-        if self.log.len() == MOST_LINES {
-            return Err(CallError::NoRoom);
-        }
-        self.log.push(format!("{}: {}", line.event, line.text));
-        Ok(())
+        self.note(format!("{}: {}", line.event, line.text))
     }
 
     fn milliseconds(&mut self) -> u64 {

@@ -58,6 +58,7 @@ async fn hello(State(shared): State<Arc<Shared>>) -> Reply {
         "version": env!("CARGO_PKG_VERSION"),
         "read_only": desk.map.read_only(),
         "max_message": crate::map::MAX_MESSAGE,
+        "recorded": desk.models.is_recorded(),
     })))
 }
 

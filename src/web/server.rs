@@ -97,7 +97,11 @@ async fn run(desk: Desk, options: ServerOptions, ready: &dyn Fn(&Served)) -> io:
     }
     drop(end);
     let start = Instant::now();
-    while shared.turns.cancel_all() > 0 && start.elapsed() < LAST_WORDS {
+    let is_busy = || {
+        let is_asking = shared.stop_asking();
+        shared.turns.cancel_all() > 0 || is_asking
+    };
+    while is_busy() && start.elapsed() < LAST_WORDS {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     Ok(())

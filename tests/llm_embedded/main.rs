@@ -152,3 +152,29 @@ fn two_that_talk_at_once_wait_for_each_other() {
         }
     });
 }
+
+#[test]
+fn weights_that_no_cartridge_stands_for_answer_a_tile() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("models")).unwrap();
+    std::fs::write(dir.path().join("models/m.gguf"), Tiny::default().bytes()).unwrap();
+    let chat = || {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_pxfs"));
+        let output = command.arg("chat").arg(dir.path()).args(["0,0", "hello", "--json"]).output();
+        let output = output.unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned(), output.stdout)
+    };
+    let (status, said, answer) = chat();
+    assert_eq!(status, Some(0), "{said}");
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["model"], PATH);
+    // The tile goes on with whatever is the default then.
+    assert_eq!(answer["model_id"], serde_json::Value::Null);
+    // A registry that names somebody counts.
+    let registry =
+        r#"{"7": {"name": "gone", "backend": "custom", "endpoint": "http://127.0.0.1:1/v1"}}"#;
+    std::fs::write(dir.path().join("models/llm_pixel_registry.json"), registry).unwrap();
+    let (status, said, _) = chat();
+    assert_eq!(status, Some(1));
+    assert!(said.contains("127.0.0.1:1"), "{said}");
+}

@@ -12,6 +12,7 @@ mod support;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use pxfs::pxi::isa;
 use serde_json::{Value, json};
 use server::Server;
 use sha2::{Digest as _, Sha256};
@@ -186,7 +187,11 @@ fn requests_go_by_the_table_that_the_stage_built() {
         assert_eq!((&llm[0]["model"], &llm[0]["tokens"]), (&json!("model-of-alpha"), &json!(3)));
         assert!(llm[0]["ms"].as_f64().unwrap() > 0.0);
         let audited = place.audited();
-        assert_eq!(audited.len(), 3);
+        assert_eq!(audited.len(), 4);
+        // Whom nobody knows nobody is asked, and that is a line, too.
+        let unknown = &audited[3];
+        assert_eq!((&unknown["result"], &unknown["id"]), (&json!("denied"), &json!("0x0000004D")));
+        assert_eq!(unknown["error"], "the routing table has no model 0x0000004D");
         let line = &audited[1];
         assert_eq!(
             (&line["who"], &line["cartridge"]),
@@ -235,9 +240,91 @@ fn what_the_policy_forbids_never_leaves_the_machine() {
         assert_eq!([&lines[0], &lines[2]], told, "{policy}: {lines:?}");
         let models: Vec<_> = asked(&server)[before..].iter().map(|asked| asked.0.clone()).collect();
         assert_eq!(models, expected, "{policy}");
-        assert_eq!(place.audited().len(), expected.len(), "{policy}");
         assert_eq!(events(&log, "denied").len(), 2 - expected.len(), "{policy}");
+        let audited = place.audited();
+        assert_eq!(audited.len(), 2, "{policy}: {audited:?}");
+        for (line, (told, cartridge)) in
+            audited.iter().zip(told.into_iter().zip(["alpha", "be ta"]))
+        {
+            let (result, error) = match told {
+                "0" => ("answered", None),
+                "3" => ("denied", Some("the policy forbids it")),
+                _ => ("denied", Some("too many model calls")),
+            };
+            assert_eq!((line["result"].as_str(), line["error"].as_str()), (Some(result), error));
+            assert_eq!(line["cartridge"], cartridge);
+            assert_eq!(line["who"], "SYS_LLM /boot/05_asks");
+            // The question is not recorded and can be told by its digest all the same.
+            let alone = pxfs::llm::Message::new(pxfs::llm::Role::User, "a longer question");
+            let known = pxfs::llm::CallRecord::new("", "", 0, "", &[alone]);
+            let is_known = line["prompt_sha256"] == *pxfs::store::hex(&known.prompt_sha256);
+            // Before that of be ta stands a system prompt.
+            assert_eq!(is_known, cartridge == "alpha", "{line}");
+        }
     }
+}
+
+#[test]
+fn every_way_to_ask_leaves_a_line_when_it_is_denied() {
+    let server = saying("yes");
+    let source = "from pxi import *\n\nprint(oracle(\"is it?\"), err())\n";
+    let place = Place::new(&two(&server), source);
+    let digest = |line: &Value| line["prompt_sha256"].clone();
+    place.boot(&[]);
+    let answered = place.audited();
+    for policy in [json!({"deny": ["ORACLE"]}), json!({"llm_per_minute": 0})] {
+        place.write("boot/policy.json", &policy.to_string());
+        for more in [&[][..], &["--native"]] {
+            place.boot(more);
+            let audited = place.audited();
+            assert_eq!(audited.len(), 1, "{policy}");
+            assert_eq!(audited[0]["result"], "denied");
+            assert_eq!(digest(&audited[0]), digest(&answered[0]), "it is another question");
+        }
+    }
+    // The old machine's SYS_LLM, run by hand: R0 is where the prompt begins, pixel 4.
+    let old = place.beside.path().join("old.png");
+    let image = pxfs::pxi::Raster::new(
+        6,
+        1,
+        [
+            [isa::LOAD, 0, 4, 0],
+            [isa::SYS_LLM, 0, 0, 0],
+            [isa::HALT, 0, 0, 0],
+            [0; 4],
+            [0, 72, 0, 0],
+            [0; 4],
+        ]
+        .into_iter()
+        .map(pxfs::pxi::Pixel::from)
+        .collect(),
+    );
+    std::fs::write(&old, image.unwrap().to_png().unwrap()).unwrap();
+    let policy = place.beside.path().join("policy.json");
+    std::fs::write(&policy, r#"{"deny": ["LLM"]}"#).unwrap();
+    let (root, audit) = (place.path(), place.audit());
+    let args = ["pxi", "run", "--llm", "--root", root.to_str().unwrap(), "--audit"];
+    let more = [audit.to_str().unwrap(), "--policy", policy.to_str().unwrap()];
+    pxfs(args.into_iter().chain(more).chain([old.to_str().unwrap()])).expect(0);
+    let audited = place.audited();
+    assert_eq!((audited.len(), &audited[0]["prompt_bytes"]), (1, &json!(1)));
+    assert_eq!(
+        (&audited[0]["who"], &audited[0]["result"]),
+        (&json!("SYS_LLM pxi"), &json!("denied"))
+    );
+    assert_eq!(asked(&server).len(), 1);
+}
+
+#[test]
+fn a_loop_of_denied_questions_does_not_fill_the_disk() {
+    let server = saying("yes");
+    let source = "from pxi import *\n\nbuffer = bytearray(64)\nfor i in range(3000):\n    llm(\"x\", buffer, 0)\nprint(err())\n";
+    let place = Place::new(&two(&server), source);
+    place.write("boot/policy.json", r#"{"deny": ["LLM"]}"#);
+    assert_eq!(printed(&place.boot(&[])), ["3"]);
+    let audited = place.audited();
+    assert_eq!(audited.len(), 1000);
+    assert!(audited[999]["error"].as_str().unwrap().ends_with("further ones are not recorded"));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 // The page in a real browser: what a person does, and what must never happen.
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { closeBrowser, makeTarget, modelServer, openPage, startShell } from "./support.mjs";
@@ -169,6 +170,20 @@ test("the keys of the old chat", async () => {
   await close();
 });
 
+test("the page says that it is connected when its keys work", async () => {
+  const { page, seen, close } = await openPage(shell.url);
+  await page.route("**/api/models", async (route) => { await new Promise((done) => setTimeout(done, 700)); await route.continue(); });
+  await page.reload();
+  await page.waitForSelector("#link[data-kind=good]");
+  await page.focus("#map");
+  await page.keyboard.press("3");
+  await page.waitForFunction(() => document.getElementById("place-model").textContent === "Third", null, { timeout: 5000 });
+  await page.keyboard.press("0");
+  await page.waitForFunction(() => document.getElementById("place-model").textContent === "Echo");
+  assertClean(seen);
+  await close();
+});
+
 test("two windows write one tile and lose nothing", async () => {
   const one = await openPage(shell.url), two = await openPage(shell.url);
   await openTile(one.page, -4, 1);
@@ -209,6 +224,40 @@ test("a window of 360 pixels has room for everything", async () => {
   }
   assertClean(seen);
   await close();
+});
+
+test("a program asks a model only when a person says so", async () => {
+  const source = join(target.dir, "asks.py"), audit = `${target.dir}.audit.jsonl`;
+  writeFileSync(source, "from pxi import *\n\nbuffer = bytearray(64)\ngot = llm(\"2+2?\", buffer, 0)\nprint(err())\nwrite(view(buffer, 0, got))\n");
+  execFileSync(process.env.PXFS, ["pxi", "compile", source, "-o", join(target.dir, "asks")]);
+  const unrecorded = await openPage(shell.url);
+  for (const view of ["boot", "machine"]) {
+    await unrecorded.page.click(`[data-view=${view}]`);
+    assert.ok(await unrecorded.page.isDisabled(`#${view}-llm`), "it would not be recorded");
+  }
+  await unrecorded.close();
+  const recorded = await startShell(target.dir, "--audit", audit);
+  try {
+    const { page, seen, close } = await openPage(recorded.url);
+    await page.click("[data-view=machine]");
+    await page.fill("#machine-path", "/asks");
+    const run = async (screen) => {
+      await page.click("#machine-run");
+      await page.waitForFunction((text) => document.querySelector("#machine pre")?.textContent.trim() === text, screen);
+    };
+    assert.equal(await page.isChecked("#machine-llm"), false);
+    await run("11");
+    assert.equal(readFileSync(audit, "utf8"), "");
+    await page.check("#machine-llm");
+    await run("0\nI heard 2+2? and know 1 messages.");
+    const line = JSON.parse(readFileSync(audit, "utf8"));
+    assert.deepEqual([line.who, line.cartridge, line.result], ["SYS_LLM /asks", "Echo", "answered"]);
+    assertClean(seen);
+    await close();
+  } finally {
+    await recorded.stop();
+    rmSync(audit, { force: true });
+  }
 });
 
 test("without the token there is nothing but a sentence", async () => {

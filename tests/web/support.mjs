@@ -59,8 +59,8 @@ export function makeTarget(endpoint, state = null) {
 }
 
 /** Runs `pxfs shell --web` until `stop`. */
-export async function startShell(target) {
-  const child = spawn(PXFS, ["shell", "--web", target], { stdio: ["ignore", "pipe", "inherit"] });
+export async function startShell(target, ...more) {
+  const child = spawn(PXFS, ["shell", "--web", target, ...more], { stdio: ["ignore", "pipe", "inherit"] });
   const gone = new Promise((done) => child.once("exit", done));
   const url = await Promise.race([
     new Promise((done) => createInterface(child.stdout).once("line", done)),

@@ -14,6 +14,8 @@ use crate::pxi::{
     BlobError, BlobReply, BlobRequest, CallError, Files, Host, LlmError, LlmRequest, ScreenError,
 };
 
+/// Who asks models, in the audit log.
+const WHO: &str = "pxi";
 /// Bytes of text that a screen in memory holds.
 const MAX_SCREEN: usize = 64 << 20;
 
@@ -170,14 +172,11 @@ impl Host for ToolHost<'_> {
     }
 
     fn llm(&mut self, request: &LlmRequest) -> Result<String, LlmError> {
-        let LlmRequest { prompt, max_len, model, max_tokens } = request;
-        let (max_len, model, max_tokens) = (*max_len, *model, *max_tokens);
         let Some(models) = &mut self.models else {
             self.refused += 1;
             return Err(LlmError::NoModel);
         };
-        let reply =
-            models.ask(&Ask { prompt, max_len, max_tokens, model, target: None, who: "pxi" });
+        let reply = models.ask(&Ask::new(request, None, WHO));
         self.answer_tokens = reply.as_ref().ok().and_then(|reply| reply.tokens);
         // The program sees a number only.
         reply.map(|reply| reply.text).inspect_err(|error| eprintln!("pxi: SYS_LLM: {error}"))
@@ -230,6 +229,13 @@ impl Host for ToolHost<'_> {
 
     fn denied(&mut self, call: &str, error: CallError) {
         eprintln!("pxi: {call} was refused: {error}");
+    }
+
+    fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
+        if let Some(models) = &mut self.models {
+            let ask = Ask { prompt, max_len: 0, max_tokens: None, model, target: None, who: WHO };
+            models.denied(&ask, &error.to_string());
+        }
     }
 }
 

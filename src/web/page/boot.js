@@ -22,7 +22,7 @@ async function run(dryRun) {
   end.dataset.kind = "busy";
   end.textContent = dryRun ? "Checking\u2026" : "Booting\u2026";
   try {
-    for await (const part of lines(await ask("POST", "/api/boot", { dry_run: dryRun }))) {
+    for await (const part of lines(await ask("POST", "/api/boot", { dry_run: dryRun, llm: $("boot-llm").checked }))) {
       if (part.type === "line") {
         const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
         log.append(line(part.entry));

@@ -9,7 +9,7 @@ import { on, state, tell } from "./state.js";
 const tree = $("tree"), pane = $("file");
 let reading = null;
 
-const ICONS = { directory: "\u25b8", symlink: "\u2192", device: "\u25c7", fifo: "\u25c7", socket: "\u25c7" };
+const ICONS = { directory: "\u25b8", symlink: "\u2192", char_device: "\u25c7", block_device: "\u25c7", fifo: "\u25c7", socket: "\u25c7" };
 
 const swatch = (entry) => {
   const mark = h("span", { class: entry.rgba ? "swatch" : "kind", aria: { hidden: "true" } }, entry.rgba ? "" : (ICONS[entry.kind] ?? ""));

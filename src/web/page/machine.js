@@ -14,7 +14,7 @@ async function run() {
   end.dataset.kind = "busy";
   end.textContent = "Running\u2026";
   try {
-    const body = { path: $("machine-path").value.trim(), fuel: Math.max(1, Math.min(2e9, Math.trunc(Number($("machine-fuel").value)) || 1)) };
+    const body = { path: $("machine-path").value.trim(), fuel: Math.max(1, Math.min(2e9, Math.trunc(Number($("machine-fuel").value)) || 1)), llm: $("machine-llm").checked };
     const done = await sendJson("POST", "/api/machine", body);
     end.dataset.kind = done.trap ? "bad" : done.halted ? "good" : "quiet";
     end.textContent = `${visible(done.why)} \u00b7 ${done.steps.toLocaleString("en")} steps in ${(done.seconds * 1000).toFixed(1)} ms`;

@@ -58,8 +58,9 @@ async function listen() {
   for (let wait = 250; ; wait = Math.min(5000, wait * 2)) {
     try {
       const response = await ask("GET", "/api/events");
-      link("good", "connected");
       await Promise.all([readMap(), readModels()]);
+      // Not before: a key that chooses a model would be for nothing.
+      link("good", "connected");
       linked = true;
       showPlace();
       wait = 250;
@@ -175,6 +176,10 @@ async function main() {
   if (state.hello.read_only) {
     $("read-only").hidden = false;
     $("read-only").title = visible(state.hello.read_only);
+  }
+  for (const box of [$("boot-llm"), $("machine-llm")]) {
+    box.disabled = !state.hello.recorded;
+    box.parentElement.title = state.hello.recorded ? "Each question is a line of the audit log" : "Start the shell with --audit FILE, which records each question";
   }
   start();
   const kept = recall();
