@@ -61,7 +61,7 @@ pub struct Mismatch {
 ///
 /// # Errors
 /// [`Mismatch`] when it is not.
-pub(super) fn check_content(bytes: &[u8], declared: &Declared) -> Result<u32, Mismatch> {
+pub fn check_content(bytes: &[u8], declared: &Declared) -> Result<u32, Mismatch> {
     check_digest(&Sha256::digest(bytes).into(), declared)
 }
 

@@ -27,7 +27,7 @@ mod terminal;
 
 pub use begin::{Mode, write_start};
 pub use failure::StageError;
-pub use files::{BootFiles, Mismatch};
+pub use files::{BootFiles, Mismatch, check_content};
 pub use kernel::{Options, Outcome, Setup, boot, boot_with};
 pub use log::{Format, Level, Log};
 pub use model::{Ask, Model, NoModel, Reply};

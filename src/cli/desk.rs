@@ -171,13 +171,15 @@ impl Models for Cartridges {
             }
         };
         let mut models: Vec<Value> = routes.registry().cartridges().iter().map(shown).collect();
-        let (default, note) = match (routes.default_route(), self.bare()) {
-            (Ok(route), _) => (Some(route.cartridge.id), None),
-            (Err(_), Some(bare)) => {
-                models.push(shown(&bare));
-                (Some(bare.id), None)
-            }
-            (Err(error), None) => (None, Some(error.to_string())),
+        let (default, note) = match routes.default_route() {
+            Ok(route) => (Some(route.cartridge.id), None),
+            Err(error) => match self.bare() {
+                Some(bare) => {
+                    models.push(shown(&bare));
+                    (Some(bare.id), None)
+                }
+                None => (None, Some(error.to_string())),
+            },
         };
         let faults: Vec<String> =
             routes.registry().faults().iter().map(ToString::to_string).collect();

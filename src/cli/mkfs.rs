@@ -39,10 +39,10 @@ struct Args {
     /// Compression level, 1 to 22 for zstd [default: 8]
     #[arg(long, short = 'l', value_parser = clap::value_parser!(i32).range(1..=22))]
     level: Option<i32>,
-    /// In little time: level 2, blocks of 1M
+    /// In little time: level 1, blocks of 1M
     #[arg(long, conflicts_with_all = ["level", "best"])]
     fast: bool,
-    /// As small as possible: level 12, blocks of 16M
+    /// As small as possible: level 16, blocks of 16M
     #[arg(long, conflicts_with = "level")]
     best: bool,
     /// Codec

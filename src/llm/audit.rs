@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::Serialize;
@@ -19,6 +20,8 @@ use super::harmless::harmless;
 pub struct Audit {
     path: PathBuf,
     file: File,
+    /// A line could not be written.
+    is_broken: AtomicBool,
 }
 
 /// A call, before it is known how it ends.
@@ -106,12 +109,17 @@ impl Audit {
         if !file.metadata()?.is_file() {
             return Err(io::Error::other("is no regular file"));
         }
-        Ok(Self { path: path.to_owned(), file })
+        Ok(Self { path: path.to_owned(), file, is_broken: AtomicBool::new(false) })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether calls can be recorded: nothing more is to be done where one could not.
+    pub(crate) fn is_working(&self) -> bool {
+        !self.is_broken.load(Ordering::Relaxed)
     }
 
     /// Asks `model`, the one of `cartridge`, for `who`, and records how it ends.
@@ -126,6 +134,9 @@ impl Audit {
         cancel: &Cancel,
         on_text: &mut dyn FnMut(&str),
     ) -> Result<Answer, ChatError> {
+        if !self.is_working() {
+            return Err(self.broken(&io::Error::other("an earlier line could not be")));
+        }
         let Cartridge { name, id, model_name, .. } = cartridge;
         let call = CallRecord::new(who, name, *id, model_name, &request.messages);
         let start = Instant::now();
@@ -162,7 +173,11 @@ impl Audit {
     pub(crate) fn append(&self, line: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_string(line)?;
         line.push('\n');
-        (&self.file).write_all(line.as_bytes())
+        let done = (&self.file).write_all(line.as_bytes());
+        if done.is_err() {
+            self.is_broken.store(true, Ordering::Relaxed);
+        }
+        done
     }
 }
 
@@ -202,6 +217,7 @@ fn line_of<'a>(call: &'a CallRecord, result: CallResult<'_>) -> Line<'a> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::super::chat::Role;
+    use super::super::system::bare;
     use super::*;
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -242,6 +258,44 @@ mod tests {
         assert_ne!(first["prompt_sha256"], third["prompt_sha256"]);
         assert!(second["error"].as_str().unwrap().ends_with("x\\u{1b}[2J"));
         assert_eq!(third["result"], "denied");
+    }
+
+    /// Counts how often it is asked.
+    struct Counting(std::sync::atomic::AtomicUsize);
+
+    impl ChatModel for Counting {
+        fn name(&self) -> &str {
+            "counting"
+        }
+
+        fn chat(
+            &self,
+            _: &ChatRequest,
+            _: &Cancel,
+            _: &mut dyn FnMut(&str),
+        ) -> Result<Answer, ChatError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Err(ChatError::Cancelled)
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_when_a_line_could_not_be_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        std::fs::write(&path, "").unwrap();
+        // Open for reading only: as a disk that is full, no line gets into it.
+        let file = File::open(&path).unwrap();
+        let audit = Audit { path, file, is_broken: AtomicBool::new(false) };
+        let cartridge = bare("/models/m.gguf");
+        let request = cartridge.request(vec![Message::new(Role::User, "hi")]);
+        let model = Counting(0.into());
+        for _ in 0..3 {
+            let said =
+                audit.chat("test", (&cartridge, &model), &request, &Cancel::default(), &mut |_| {});
+            assert!(said.unwrap_err().to_string().contains("cannot be written"));
+        }
+        assert_eq!(model.0.load(Ordering::Relaxed), 1);
     }
 
     #[test]

@@ -143,10 +143,15 @@ pub enum ChatError {
 }
 
 fn list_models(available: &[String]) -> String {
-    if available.is_empty() {
-        String::new()
-    } else {
-        format!("; there are: {}", available.join(", "))
+    if available.is_empty() { String::new() } else { format!("; there are: {}", listed(available)) }
+}
+
+/// Names for a message, of which there may be thousands.
+pub(super) fn listed(names: &[String]) -> String {
+    const MOST: usize = 20;
+    match names.len().checked_sub(MOST) {
+        None | Some(0) => names.join(", "),
+        Some(more) => format!("{} and {more} more", names[..MOST].join(", ")),
     }
 }
 

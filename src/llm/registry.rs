@@ -8,6 +8,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::cartridge::{Cartridge, check_name, pixel_file_name};
+use super::chat::listed;
 use super::harmless::harmless;
 use crate::builder::Document;
 
@@ -52,7 +53,7 @@ fn known(names: &[String]) -> String {
     if names.is_empty() {
         "; 'pxfs llm create' makes one".into()
     } else {
-        format!("; there are: {}", names.join(", "))
+        format!("; there are: {}", listed(names))
     }
 }
 

@@ -1,6 +1,6 @@
 //! The models of a machine: what SYS_LLM, LLM and ORACLE are answered by.
 //!
-//! In: requests that the policy has allowed, each with what the routing table says
+//! In: requests that the policy has allowed, and for the record those it has not, each with what the routing table says
 //! of its id. Out: answers, and a line of the audit log for each request. Models
 //! are connected when they are first asked, and no earlier: a boot that asks none
 //! loads none.
@@ -202,7 +202,7 @@ fn who(ask: &Ask<'_>) -> String {
 }
 
 /// A cartridge for weights that have none.
-fn bare(path: &str) -> Cartridge {
+pub(super) fn bare(path: &str) -> Cartridge {
     Cartridge {
         id: 0,
         name: path.to_owned(),

@@ -1,7 +1,6 @@
 //! The audit log: a line of JSON for each call, whatever became of it.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use rmcp::model::JsonObject;
@@ -23,8 +22,6 @@ const MAX_PATH: usize = 400;
 #[derive(Debug)]
 pub(super) struct Audit {
     log: Log,
-    /// A line could not be written: nothing more is done that could not be recorded.
-    is_broken: AtomicBool,
 }
 
 /// The line.
@@ -89,12 +86,12 @@ impl<'a> Call<'a> {
 impl Audit {
     /// Opens the log, which is made if it is missing.
     pub(super) fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { log: Log::open(path)?, is_broken: AtomicBool::new(false) })
+        Ok(Self { log: Log::open(path)? })
     }
 
     /// Whether calls can be recorded.
     pub(super) fn is_working(&self) -> bool {
-        !self.is_broken.load(Ordering::Relaxed)
+        self.log.is_working()
     }
 
     /// Records a call.
@@ -112,11 +109,7 @@ impl Audit {
             bytes: call.bytes,
             error: call.error.map(|error| harmless(error, MAX_PATH)),
         };
-        let done = self.log.append(&line);
-        if done.is_err() {
-            self.is_broken.store(true, Ordering::Relaxed);
-        }
-        done
+        self.log.append(&line)
     }
 }
 

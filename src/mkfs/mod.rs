@@ -90,9 +90,9 @@ impl Effort {
     /// The level of zstd.
     pub fn level(self) -> i32 {
         match self {
-            Self::Fast => 2,
+            Self::Fast => 1,
             Self::Usual => 8,
-            Self::Best => 12,
+            Self::Best => 16,
         }
     }
 

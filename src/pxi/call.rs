@@ -223,8 +223,8 @@ impl Machine {
         self.governor.permits_ids(self.depth())
     }
 
-    /// A question that is forbidden as a call has not been read yet; it is read for
-    /// those only who keep a record of questions.
+    /// A question that is forbidden as a call has not been read yet; it is read, at the
+    /// cost of any text, for hosts that keep a record of questions.
     fn tell_denied<H: Host>(
         &mut self,
         host: &mut H,

@@ -111,9 +111,17 @@ const SLOW: i32 = 12;
 /// Blocks above this many bytes are large ones to zstd.
 const LARGE: usize = 256 << 10;
 
-/// Binaries are stored in smaller chunks, which take less time at the same level.
+/// The level that searches large blocks in a way of its own, see [`tune`].
+const SHORT_SEARCH: i32 = 16;
+
+/// Binaries are stored in smaller chunks, which take less time at the same level;
+/// not so from 13 on, where zstd weighs all ways to write one.
 fn level_of_binaries(level: i32) -> i32 {
-    if level < 5 { level } else { (level + 1).min(22) }
+    match level {
+        ..5 => level,
+        12..=SHORT_SEARCH => 13,
+        _ => (level + 1).min(22),
+    }
 }
 
 /// Encodes blocks; one per thread.
@@ -219,10 +227,30 @@ fn tune(
         return Ok(());
     }
     compressor.set_compression_level(level)?;
-    // What matches at all in a large block does so for long: shorter matches
-    // cost time and find next to nothing. 0: what the level says.
-    let least = if wanted.1 && (6..=7).contains(&level) { 6 } else { 0 };
+    let [least, search, hash, chain, enough] = match wanted {
+        // What matches at all in a large block does so for long: shorter matches
+        // cost time and find next to nothing.
+        (6..=7, true) => [6, 0, 0, 0, 0],
+        // All ways to write a block are weighed, with matches that are near, in
+        // tables that fit a processor's own cache; what is far is found in a coarser
+        // way. 5 % less than at level 15, in less time: measured on source code, in
+        // blocks of 16 MiB.
+        (SHORT_SEARCH, true) => [5, 3, 19, 21, 128],
+        // What the level says.
+        _ => [0; 5],
+    };
     compressor.set_parameter(CParameter::MinMatch(least))?;
+    compressor.set_parameter(CParameter::SearchLog(search))?;
+    compressor.set_parameter(CParameter::HashLog(hash))?;
+    compressor.set_parameter(CParameter::ChainLog(chain))?;
+    compressor.set_parameter(CParameter::TargetLength(enough))?;
+    let is_far = wanted == (SHORT_SEARCH, true);
+    compressor.set_parameter(CParameter::EnableLongDistanceMatching(is_far))?;
+    if is_far {
+        compressor.set_parameter(CParameter::LdmHashLog(20))?;
+        compressor.set_parameter(CParameter::LdmMinMatch(32))?;
+        compressor.set_parameter(CParameter::LdmHashRateLog(4))?;
+    }
     // The whole block, of which zstd is told the size.
     compressor.set_parameter(CParameter::WindowLog(MAX_BLOCK.ilog2()))?;
     *tuned = Some(wanted);
@@ -239,6 +267,30 @@ impl std::fmt::Debug for Encoder {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_encoder_gives_the_same_bytes_whatever_came_before() {
+        // Lines that come again from afar, and small ones in between.
+        let line = |i: usize| format!("{:x} {}\n", i * i % 40_961, "abcdefgh".repeat(i % 5));
+        let large: Vec<u8> = (0..60_000).flat_map(|i| line(i % 17_000).into_bytes()).collect();
+        assert!(large.len() > LARGE);
+        let small = large[..100_000].to_vec();
+        let decoded = |bytes: &[u8], len| zstd::bulk::decompress(bytes, len).unwrap();
+        for level in [1, 6, 8, 12, SHORT_SEARCH, 19] {
+            let mut encoder = Encoder::new(Encoding { codec: Codec::Zstd, level }).unwrap();
+            let mut encode = |raw: &Vec<u8>| encoder.encode(raw.clone()).unwrap().bytes;
+            let (first, of_small) = (encode(&large), encode(&small));
+            assert_eq!((encode(&large), encode(&small)), (first.clone(), of_small), "{level}");
+            assert!(decoded(&first, large.len()) == large, "{level}");
+        }
+    }
+
+    #[test]
+    fn binaries_get_more_with_each_level() {
+        let levels = (1..=22).map(level_of_binaries).collect::<Vec<_>>();
+        assert!(levels.is_sorted(), "{levels:?}");
+        assert_eq!([levels[3], levels[4], levels[11], levels[15], levels[18]], [4, 6, 13, 13, 20]);
+    }
 
     #[test]
     fn what_shrinks_is_compressed_and_comes_back() {

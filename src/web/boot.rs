@@ -41,23 +41,30 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
         |_| Fault::new(StatusCode::CONFLICT, "something is running already; wait for its end");
     let place = Arc::clone(&shared.runs).try_acquire_owned().map_err(busy)?;
     let cancel = Cancel::default();
-    let mut model: Box<dyn Model + Send> = match asked.llm {
-        true => {
-            let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
-            blocking(move || shared.machine_model(true, &cancel)).await?
+    let may_ask = asked.llm;
+    // The place goes along: whoever closes the window meanwhile gives it back in the end.
+    let (mut asking, place) = blocking({
+        let (shared, cancel) = (Arc::clone(&shared), cancel.clone());
+        move || {
+            let asking = may_ask.then(|| shared.machine_model(true, &cancel)).transpose()?;
+            Ok((asking, place))
         }
-        false => Box::new(NoModel),
-    };
+    })
+    .await?;
     let (lines, response) = stream();
     let (ended, end) = oneshot::channel::<()>();
     tokio::spawn(cancel_when_closed(cancel, lines.clone(), end));
     std::thread::spawn(move || {
-        let end = match boot(&shared, asked.dry_run, &mut *model, lines.clone()) {
+        let mut nobody = NoModel;
+        let model: &mut dyn Model = match &mut asking {
+            Some(asking) => &mut *asking.model,
+            None => &mut nobody,
+        };
+        let end = match boot(&shared, asked.dry_run, model, lines.clone()) {
             Ok(complete) => json!({"type": "end", "complete": complete}),
             Err(error) => json!({"type": "end", "complete": false, "error": error}),
         };
-        shared.asked();
-        drop((place, ended));
+        drop((asking, place, ended));
         lines.blocking_send(&end);
     });
     Ok(response)

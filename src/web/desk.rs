@@ -80,34 +80,55 @@ pub(super) struct Shared {
     pub(super) frames: Frames,
     /// One boot or module at a time: each may take a processor.
     pub(super) runs: Arc<Semaphore>,
-    /// Ends what the program of that run asks a model, if it may ask any.
-    asking: Mutex<Option<Cancel>>,
+    /// What the program of that run asks.
+    questions: Mutex<Questions>,
+}
+
+/// What programs ask of models.
+#[derive(Debug, Default)]
+struct Questions {
+    /// Ends what is asked; there while a program may ask.
+    cancel: Option<Cancel>,
+    /// The shell ends, and no more is asked.
+    are_over: bool,
+}
+
+/// A model that a program may ask. While this lives the shell can end what it asks.
+pub(super) struct Asking {
+    pub(super) model: Box<dyn Model + Send>,
+    shared: Arc<Shared>,
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.shared.questions.lock().cancel = None;
+    }
 }
 
 impl Shared {
-    /// What answers a machine whose programs may ask, until [`Self::asked`].
+    /// What answers a machine whose programs may ask.
     pub(super) fn machine_model(
-        &self,
+        self: &Arc<Self>,
         has_table: bool,
         cancel: &Cancel,
-    ) -> Result<Box<dyn Model + Send>, Fault> {
+    ) -> Result<Asking, Fault> {
         let model = self.desk.models.of_machine(has_table, cancel.clone());
         let model = model.map_err(|sentence| Fault::new(StatusCode::FORBIDDEN, sentence))?;
-        *self.asking.lock() = Some(cancel.clone());
-        Ok(model)
+        let mut questions = self.questions.lock();
+        if questions.are_over {
+            return Err(Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the shell ends"));
+        }
+        questions.cancel = Some(cancel.clone());
+        Ok(Asking { model, shared: Arc::clone(self) })
     }
 
-    /// The run that could ask is over.
-    pub(super) fn asked(&self) {
-        *self.asking.lock() = None;
-    }
-
-    /// Ends what a program asks; whether its run is still to end. A question that was
-    /// asked is to be recorded before the shell is gone.
+    /// Ends what a program asks, for good; whether its run is still to end. A question
+    /// that was asked is to be recorded before the shell is gone.
     pub(super) fn stop_asking(&self) -> bool {
-        let asking = self.asking.lock();
-        asking.iter().for_each(Cancel::cancel);
-        asking.is_some()
+        let mut questions = self.questions.lock();
+        questions.are_over = true;
+        questions.cancel.iter().for_each(Cancel::cancel);
+        questions.cancel.is_some()
     }
 
     pub(super) fn new(desk: Desk, guard: Guard) -> Self {
@@ -118,7 +139,7 @@ impl Shared {
             events: Events::default(),
             frames: Frames::default(),
             runs: Arc::new(Semaphore::new(1)),
-            asking: Mutex::default(),
+            questions: Mutex::default(),
         }
     }
 }

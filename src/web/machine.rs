@@ -12,10 +12,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::read_json;
-use super::desk::Shared;
+use super::desk::{Asking, Shared};
 use super::files::read_whole;
 use super::reply::{Fault, Reply, blocking, json_response};
-use crate::boot::{Ask, BootFiles, BootRoot, Model, SourceError, TreeRoot};
+use crate::boot::{Ask, BootFiles, BootRoot, SourceError, TreeRoot, check_content};
 use crate::fs::WithHidden;
 use crate::llm::{Cancel, with_registry};
 use crate::pxi::governor::MAX_POLICY;
@@ -85,7 +85,6 @@ pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> 
     let guard = CancelOnDrop(cancel.clone());
     let done = blocking(move || {
         let done = run_module(&shared, &asked, &cancel);
-        shared.asked();
         drop(place);
         done.map(|value| json_response(&value))
     })
@@ -104,14 +103,14 @@ impl Drop for CancelOnDrop {
     }
 }
 
-fn run_module(shared: &Shared, asked: &Asked, cancel: &Cancel) -> Result<Value, Fault> {
-    let model = asked.llm.then(|| shared.machine_model(false, cancel)).transpose()?;
+fn run_module(shared: &Arc<Shared>, asked: &Asked, cancel: &Cancel) -> Result<Value, Fault> {
+    let asking = asked.llm.then(|| shared.machine_model(false, cancel)).transpose()?;
     let trees = &shared.desk.trees;
     let tree = trees.tree().map_err(Fault::failed)?;
     let png = read_whole(&*tree, asked.path.as_bytes())?;
     let registry = trees.registry_beside().map_err(Fault::failed)?;
     with_registry(&TreeRoot(&WithHidden::new(tree)), registry, |root| {
-        run_in(root, asked, &png, model, &shared.frames)
+        run_in(root, asked, &png, asking, &shared.frames)
     })
 }
 
@@ -119,7 +118,7 @@ fn run_in(
     root: &dyn BootRoot,
     asked: &Asked,
     png: &[u8],
-    model: Option<Box<dyn Model + Send>>,
+    asking: Option<Asking>,
     frames: &Frames,
 ) -> Result<Value, Fault> {
     let wrong = |error: &dyn std::fmt::Display| {
@@ -128,7 +127,7 @@ fn run_in(
     let raster = Raster::from_png(png).map_err(|error| wrong(&error))?;
     let program = Program::parse(raster).map_err(|error| wrong(&error))?;
     let layout = program.layout().to_string();
-    let governor = match &model {
+    let governor = match &asking {
         Some(_) => policy_of(root).map_err(|error| wrong(&error))?,
         None => Governor::default(),
     };
@@ -136,7 +135,7 @@ fn run_in(
         files: BootFiles::new(root),
         root,
         who: &asked.path,
-        model,
+        asking,
         answer_tokens: None,
         screen: String::new(),
         log: Vec::new(),
@@ -189,8 +188,10 @@ fn policy_of(root: &dyn BootRoot) -> Result<Governor, String> {
     let text = match root.read_file(POLICY_FILE, MAX_POLICY as u64) {
         Err(SourceError::NotFound) => USUAL_POLICY.to_owned(),
         file => {
-            let bytes = file.map_err(|error| wrong(&error))?.bytes;
-            String::from_utf8(bytes).map_err(|error| wrong(&error))?
+            let file = file.map_err(|error| wrong(&error))?;
+            let changed = |_| wrong(&"it is not what the file system declares it to be");
+            check_content(&file.bytes, &file.declared).map_err(changed)?;
+            String::from_utf8(file.bytes).map_err(|error| wrong(&error))?
         }
     };
     let policy = Policy::parse(&text).map_err(|error| wrong(&error))?;
@@ -205,7 +206,7 @@ struct PageHost<'r> {
     files: BootFiles<'r>,
     /// The module's path.
     who: &'r str,
-    model: Option<Box<dyn Model + Send>>,
+    asking: Option<Asking>,
     /// Of the last answer of a model.
     answer_tokens: Option<u64>,
     screen: String,
@@ -223,13 +224,13 @@ impl PageHost<'_> {
     }
 
     fn name_of(&self, model: u32) -> Option<String> {
-        self.model.as_ref().and_then(|models| models.name_of(model))
+        self.asking.as_ref().and_then(|asking| asking.model.name_of(model))
     }
 
     fn ask(&mut self, request: &LlmRequest) -> Result<crate::boot::Reply, LlmError> {
         let target = self.name_of(request.model);
-        let models = self.model.as_mut().ok_or(LlmError::NoModel)?;
-        models.ask(&Ask::new(request, target.as_deref(), self.who))
+        let asking = self.asking.as_mut().ok_or(LlmError::NoModel)?;
+        asking.model.ask(&Ask::new(request, target.as_deref(), self.who))
     }
 }
 
@@ -272,10 +273,10 @@ impl Host for PageHost<'_> {
 
     fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
         let target = self.name_of(model);
-        let Some(models) = &mut self.model else { return };
+        let Some(asking) = &mut self.asking else { return };
         let (target, who) = (target.as_deref(), self.who);
         let ask = Ask { prompt, max_len: 0, max_tokens: None, model, target, who };
-        models.denied(&ask, &error.to_string());
+        asking.model.denied(&ask, &error.to_string());
     }
 
     fn files(&self) -> Option<&dyn Files> {
@@ -293,5 +294,19 @@ impl Host for PageHost<'_> {
     fn unix_seconds(&mut self) -> u64 {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         now.map_or(0, |elapsed| elapsed.as_secs())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_policy_is_that_of_the_stage() {
+        let stage = include_str!("../../boot/02_policy.py");
+        let literal = stage.split("DEFAULT = (").nth(1).unwrap().split("\n)").next().unwrap();
+        let written: String = literal.split('\'').skip(1).step_by(2).collect();
+        assert_eq!(written, USUAL_POLICY);
     }
 }

@@ -187,8 +187,7 @@ impl Host for ToolHost<'_> {
     }
 
     fn model_names(&self, model: u32) -> Vec<String> {
-        let default = self.models.as_ref().filter(|_| model == 0);
-        default.and_then(Model::default_target).map(str::to_owned).into_iter().collect()
+        self.models.as_ref().and_then(|models| models.name_of(model)).into_iter().collect()
     }
 
     fn files(&self) -> Option<&dyn Files> {

@@ -43,5 +43,11 @@ export function startMachine(go) {
       $("modules").replaceChildren(...(await modulePaths()).map((path) => h("option", { value: path })));
     } catch { /* a target without /boot has no list */ }
   });
-  on("run", (path) => { $("machine-path").value = path; go("machine"); run(); });
+  on("run", (path) => {
+    $("machine-path").value = path;
+    // What one program may do is not said of the next.
+    $("machine-llm").checked = false;
+    go("machine");
+    run();
+  });
 }
