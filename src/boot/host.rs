@@ -405,8 +405,7 @@ impl Host for StageHost<'_, '_, '_> {
     fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
         let target = self.target(model);
         let who = self.label.as_ref().map_or("", |stage| stage.path.as_str());
-        let ask =
-            Ask { prompt, max_len: 0, max_tokens: None, model, target: target.as_deref(), who };
+        let ask = Ask::denied(prompt, model, target.as_deref(), who);
         self.session.model.denied(&ask, &error.to_string());
     }
 

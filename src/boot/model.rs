@@ -26,6 +26,11 @@ impl<'a> Ask<'a> {
         let (max_len, model, max_tokens) = (*max_len, *model, *max_tokens);
         Self { prompt, max_len, max_tokens, model, target, who }
     }
+
+    /// What a machine may not ask: nothing is wanted, it is for the record.
+    pub fn denied(prompt: &'a str, model: u32, target: Option<&'a str>, who: &'a str) -> Self {
+        Self { prompt, max_len: 0, max_tokens: None, model, target, who }
+    }
 }
 
 /// An answer.

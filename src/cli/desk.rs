@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use super::machine_model::open_audit;
 use super::open::{OpenRequest, open_picture};
 use crate::boot::Model;
 use crate::builder::{EditOptions, Editor, PlaceKind};
@@ -35,8 +36,7 @@ pub(super) struct Target {
 /// # Errors
 /// When it is no picture, root or directory, or the audit log cannot be written.
 pub(super) fn open_target(path: &Path, audit: Option<&Path>) -> anyhow::Result<Target> {
-    let shown = |path: &Path| format!("cannot write the audit log {}", path.display());
-    let audit = audit.map(|path| Audit::open(path).with_context(|| shown(path))).transpose()?;
+    let audit = audit.map(open_audit).transpose()?;
     let (place, map, kind) = match Editor::open(path, &EditOptions::default()) {
         Ok(editor) => {
             let kind = match editor.kind() {

@@ -63,13 +63,16 @@ impl ModelArgs {
             name => models.with_default(name).with_context(|| format!("--llm={name}"))?,
         };
         if let Some(path) = &self.audit {
-            let audit = Audit::open(path);
-            let shown = || format!("cannot write the audit log {}", path.display());
-            models = models.with_audit(Arc::new(audit.with_context(shown)?));
+            models = models.with_audit(Arc::new(open_audit(path)?));
         }
         Ok(Some(match seed {
             Some(seed) => models.with_seed(seed),
             None => models,
         }))
     }
+}
+
+/// Opens the log that `--audit` names.
+pub(super) fn open_audit(path: &Path) -> anyhow::Result<Audit> {
+    Audit::open(path).with_context(|| format!("cannot write the audit log {}", path.display()))
 }

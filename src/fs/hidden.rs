@@ -236,10 +236,8 @@ impl WithHidden {
 
     /// An xattr of ours; `None` if the name is not one.
     fn own_xattr(&self, ino: Ino, name: &[u8]) -> Result<Option<Vec<u8>>> {
-        if !MADE_XATTRS.contains(&name) {
-            return Ok(None);
-        }
-        let Some(field) = name.strip_prefix(b"user.pxfs.") else {
+        let made = MADE_XATTRS.contains(&name).then_some(name);
+        let Some(field) = made.and_then(|name| name.strip_prefix(b"user.pxfs.")) else {
             return Ok(None);
         };
         let is_own = ino & OWN != 0;

@@ -181,6 +181,25 @@ impl Audit {
     }
 }
 
+/// Asks a model as [`Audit::chat`] does where there is a log, and without a record where
+/// there is none.
+///
+/// # Errors
+/// As [`Audit::chat`].
+pub fn chat_recorded(
+    audit: Option<&Audit>,
+    who: &str,
+    (cartridge, model): (&Cartridge, &dyn ChatModel),
+    request: &ChatRequest,
+    cancel: &Cancel,
+    on_text: &mut dyn FnMut(&str),
+) -> Result<Answer, ChatError> {
+    match audit {
+        Some(audit) => audit.chat(who, (cartridge, model), request, cancel, on_text),
+        None => model.chat(request, cancel, on_text),
+    }
+}
+
 fn line_of<'a>(call: &'a CallRecord, result: CallResult<'_>) -> Line<'a> {
     let (answer, duration) = match result {
         CallResult::Answered(answer) => (Some(answer), answer.duration),

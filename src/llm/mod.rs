@@ -33,7 +33,7 @@ mod secret;
 mod shelf;
 mod system;
 
-pub use audit::{Audit, CallRecord, CallResult};
+pub use audit::{Audit, CallRecord, CallResult, chat_recorded};
 pub use cartridge::{
     Backend, Cartridge, DEFAULT_MAX_TOKENS, DEFAULT_TEMPERATURE, MAX_NAME, MAX_PROMPT,
     MOST_TEMPERATURE, MOST_TOKENS, PIXEL_END,

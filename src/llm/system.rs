@@ -10,7 +10,7 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::audit::{Audit, CallRecord, CallResult};
+use super::audit::{Audit, CallRecord, CallResult, chat_recorded};
 use super::cartridge::{Backend, Cartridge, DEFAULT_MAX_TOKENS};
 use super::chat::{Cancel, ChatError, ChatModel, Message, Role};
 use super::connect::connect;
@@ -151,12 +151,8 @@ impl SystemModel {
             return Err(self.not_asked(ask, Some(target), error));
         }
         let (cartridge, model) = self.connected(target)?;
-        let answer = match &audit {
-            Some(audit) => {
-                audit.chat(&who, (cartridge, model.as_ref()), &request, &cancel, &mut |_| {})
-            }
-            None => model.chat(&request, &cancel, &mut |_| {}),
-        }?;
+        let asked = (cartridge, model.as_ref());
+        let answer = chat_recorded(audit.as_deref(), &who, asked, &request, &cancel, &mut |_| {})?;
         Ok(Reply { text: answer.text, model: answer.model, tokens: answer.answer_tokens })
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::llm::{Answer, Audit, Cancel, Cartridge, ChatError, ChatModel};
+use crate::llm::{Answer, Audit, Cancel, Cartridge, ChatError, ChatModel, chat_recorded};
 use crate::map::error::MapError;
 use crate::map::{Change, Coord, Map, Written};
 
@@ -101,13 +101,8 @@ pub fn answer(
                 on_text(text);
             }
         };
-        match &partner.audit {
-            Some(audit) => {
-                let asked = (&partner.cartridge, &*partner.model);
-                audit.chat(&format!("tile {coord}"), asked, &request, cancel, &mut show)
-            }
-            None => partner.model.chat(&request, cancel, &mut show),
-        }
+        let (who, asked) = (format!("tile {coord}"), (&partner.cartridge, &*partner.model));
+        chat_recorded(partner.audit.as_deref(), &who, asked, &request, cancel, &mut show)
     };
     if own.is_cancelled() {
         let sentence = format!("it had more than {MAX_ANSWER} bytes and was ended");

@@ -5,14 +5,13 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use super::body::read_json;
 use super::desk::Shared;
-use super::reply::{Fault, Lines, Reply, blocking, stream};
+use super::reply::{Lines, Reply, blocking, stream};
 use crate::boot::kernel::{DEFAULT_FUEL, DEFAULT_MEMORY};
 use crate::boot::{
     BootRoot, Format, Log, Mode, Model, NoModel, Options, Outcome, OwnSequence, Setup, TreeRoot,
@@ -37,9 +36,7 @@ struct Asked {
 /// `POST /api/boot`: a stream of the log's lines, and the end.
 pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> Reply {
     let asked: Asked = read_json(request).await?;
-    let busy =
-        |_| Fault::new(StatusCode::CONFLICT, "something is running already; wait for its end");
-    let place = Arc::clone(&shared.runs).try_acquire_owned().map_err(busy)?;
+    let place = shared.take_run()?;
     let cancel = Cancel::default();
     let may_ask = asked.llm;
     // The place goes along: whoever closes the window meanwhile gives it back in the end.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::events::Events;
 use super::guard::Guard;
@@ -79,7 +79,7 @@ pub(super) struct Shared {
     pub(super) events: Events,
     pub(super) frames: Frames,
     /// One boot or module at a time: each may take a processor.
-    pub(super) runs: Arc<Semaphore>,
+    runs: Arc<Semaphore>,
     /// What the program of that run asks.
     questions: Mutex<Questions>,
 }
@@ -106,6 +106,13 @@ impl Drop for Asking {
 }
 
 impl Shared {
+    /// The place of the one boot or module that runs, as long as it is kept.
+    pub(super) fn take_run(&self) -> Result<OwnedSemaphorePermit, Fault> {
+        let sentence = "something is running already; wait for its end";
+        let busy = |_| Fault::new(StatusCode::CONFLICT, sentence);
+        Arc::clone(&self.runs).try_acquire_owned().map_err(busy)
+    }
+
     /// What answers a machine whose programs may ask.
     pub(super) fn machine_model(
         self: &Arc<Self>,

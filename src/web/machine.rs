@@ -78,9 +78,7 @@ struct Asked {
 /// `POST /api/machine`: runs a module to its end.
 pub(super) async fn run(State(shared): State<Arc<Shared>>, request: Request) -> Reply {
     let asked: Asked = read_json(request).await?;
-    let busy =
-        |_| Fault::new(StatusCode::CONFLICT, "something is running already; wait for its end");
-    let place = Arc::clone(&shared.runs).try_acquire_owned().map_err(busy)?;
+    let place = shared.take_run()?;
     let cancel = Cancel::default();
     let guard = CancelOnDrop(cancel.clone());
     let done = blocking(move || {
@@ -274,8 +272,7 @@ impl Host for PageHost<'_> {
     fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
         let target = self.name_of(model);
         let Some(asking) = &mut self.asking else { return };
-        let (target, who) = (target.as_deref(), self.who);
-        let ask = Ask { prompt, max_len: 0, max_tokens: None, model, target, who };
+        let ask = Ask::denied(prompt, model, target.as_deref(), self.who);
         asking.model.denied(&ask, &error.to_string());
     }
 

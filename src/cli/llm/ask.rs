@@ -13,8 +13,8 @@ use super::super::Outcome;
 use super::super::show::{escape, print_json};
 use super::open_routes;
 use crate::llm::{
-    Answer, Audit, Cancel, ChatError, Finish, Limits, MOST_TOKENS, Message, Role, connect_with,
-    for_terminal,
+    Answer, Audit, Cancel, ChatError, Finish, Limits, MOST_TOKENS, Message, Role, chat_recorded,
+    connect_with, for_terminal,
 };
 
 /// Ask a cartridge's model one question, and show the answer as it comes.
@@ -80,13 +80,8 @@ pub(super) fn test(args: &TestArgs) -> Outcome {
             }
         }
     };
-    let answer = match &audit {
-        Some(audit) => {
-            let asked = (cartridge, &*model);
-            audit.chat("llm test", asked, &request, &cancel, &mut on_text)
-        }
-        None => model.chat(&request, &cancel, &mut on_text),
-    };
+    let asked = (cartridge, &*model);
+    let answer = chat_recorded(audit.as_ref(), "llm test", asked, &request, &cancel, &mut on_text);
     if let Some(error) = seen.broken {
         return Err(error.into());
     }

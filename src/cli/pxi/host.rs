@@ -232,8 +232,7 @@ impl Host for ToolHost<'_> {
 
     fn llm_denied(&mut self, prompt: &str, model: u32, error: CallError) {
         if let Some(models) = &mut self.models {
-            let ask = Ask { prompt, max_len: 0, max_tokens: None, model, target: None, who: WHO };
-            models.denied(&ask, &error.to_string());
+            models.denied(&Ask::denied(prompt, model, None, WHO), &error.to_string());
         }
     }
 }
